@@ -1,0 +1,1 @@
+"""The harness: targets, sweeps, tables and speed. `python -m benchmarks --help`."""

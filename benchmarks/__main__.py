@@ -1,0 +1,41 @@
+"""`python -m benchmarks`: regenerates the paper's tables, runs sweeps, measures what the paper leaves open."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from . import ambiguities, environment, speed, sweep, tables
+from .config import ConfigError
+
+COMMANDS = {
+    "tables": (tables, "Tables 1, 2 and 3 of the paper beside its own values"),
+    "sweep": (sweep, "any grid of targets, algorithms, n, t, data sizes and seeds; goes on after an interruption"),
+    "speed": (speed, "time and memory against the floor and the peers"),
+    "ambiguities": (ambiguities, "what the paper leaves open, the reading taken and the measured effect"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a subcommand; returns the exit status, 2 for a request that cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    subparsers = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, (module, description) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=description, description=description)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run(chosen, Console())
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    environment.enable_compilation_cache()
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Time measured as it should be: compiled first, blocked until ready, all contenders in turn, medians."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+Work = Callable[[], Any]
+
+
+class Timing(NamedTuple):
+    """Seconds of one contender. The first call compiles; the rounds come after it."""
+
+    first: float
+    median: float
+    quartiles: tuple[float, float]
+    rounds: int
+
+
+def race(contenders: dict[str, Work], rounds: int, budget: float) -> Iterator[tuple[str, Timing]]:
+    """Runs the contenders in turn, round after round, so that a drift of the machine's speed meets all of them alike.
+
+    Args:
+        contenders: by name; each call does the whole work and returns what must be ready.
+        rounds: at most; at least 3.
+        budget: seconds after which a slow contender stops after the rounds it has.
+    """
+    first = {name: _seconds(work) for name, work in contenders.items()}
+    spent: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(max(rounds, 3)):
+        for name, work in contenders.items():
+            if len(spent[name]) < 3 or sum(spent[name]) < budget:
+                spent[name].append(_seconds(work))
+    for name, seconds in spent.items():
+        low, median, high = np.percentile(seconds, [25, 50, 75])
+        yield name, Timing(first[name], float(median), (float(low), float(high)), len(seconds))
+
+
+def _seconds(work: Work) -> float:
+    started = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - started
+
+
+def added_memory(program: str) -> float:
+    """MiB by which a program's peak resident memory grows between its lines `before()` and its end.
+
+    The program runs in a fresh process, where `before()` marks the memory held once data and compiled code are there.
+    """
+    head = f"from {__name__} import mark as before\n"
+    tail = "\nfrom resource import *\nprint(getrusage(RUSAGE_SELF).ru_maxrss)\n"
+    result = subprocess.run([sys.executable, "-c", head + program + tail], check=True, capture_output=True, text=True)
+    start, end = (int(line) for line in result.stdout.split()[-2:])
+    return (end - start) / 1024
+
+
+def mark() -> None:
+    """Prints the peak so far. It is reached again only by what is added from here on."""
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

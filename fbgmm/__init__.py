@@ -1,0 +1,37 @@
+"""fbgmm: density estimation with Gaussians on a fixed basis, in JAX."""
+
+from . import sources, testing
+from .algorithms import Algorithm, algorithm1, algorithm2
+from .basis import Basis, init_basis, init_basis_from
+from .fit import fit, fit_batch
+from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
+from .mixture import Mixture, mix
+from .status import Status
+from .stream import fit_stream
+from .updates import init_pi, normalize, update_pi
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Algorithm",
+    "Basis",
+    "LocalBound",
+    "Mixture",
+    "Status",
+    "algorithm1",
+    "algorithm2",
+    "density_information_loss",
+    "fit",
+    "fit_batch",
+    "fit_stream",
+    "information_loss",
+    "init_basis",
+    "init_basis_from",
+    "init_pi",
+    "local_loss_bound",
+    "mix",
+    "normalize",
+    "sources",
+    "testing",
+    "update_pi",
+]

@@ -1,0 +1,70 @@
+"""The protocol of an algorithm: three pure functions, in the manner of optax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from ..basis import Basis
+from ..counts import add, count, no_counts, total
+
+
+class Algorithm(NamedTuple):
+    """A way from data to the weights pi on a fixed basis.
+
+    All three functions are pure and take one basis without batch axes; `fit_batch` maps them. They run under jit with
+    traced arrays, so shapes may depend on `basis.capacity` alone. `fbgmm.testing.check_algorithm` checks the contract.
+
+    Attributes:
+        init: `init(basis) → state`, a pytree of arrays: the state before any data.
+        update: `update(state, basis, x, weights) → state`, of the same structure, shapes and dtypes. x has shape (N,);
+            weights is None or has shape (N,), and a weight of 0 means that the point is absent.
+        weights: `weights(state, basis) → pi`, shape (capacity,), at least 0, of sum 1, 0 where not `basis.live`.
+        merge: `merge(state, state) → state` for states that add up, so that parts of the data can be fitted apart and
+            put together; None if the order of the data matters.
+
+    Example:
+        >>> import fbgmm
+        >>> from fbgmm.algorithms.base import from_counts
+        >>> histogram = from_counts(lambda c, basis: fbgmm.normalize(c + 1e-9))  # pi = the cells' shares
+        >>> gmm = fbgmm.fit([0.0, 0.1, 1.0], n=2, t=0.5, algorithm=histogram)
+        >>> [round(float(p), 2) for p in gmm.pi]
+        [0.67, 0.33]
+    """
+
+    init: Callable[[Basis], Any]
+    update: Callable[[Any, Basis, jax.Array, jax.Array | None], Any]
+    weights: Callable[[Any, Basis], jax.Array]
+    merge: Callable[[Any, Any], Any] | None = None
+
+
+def from_counts(weights: Callable[[jax.Array, Basis], jax.Array]) -> Algorithm:
+    """The algorithm whose state is the counts of the cells, and whose weights are `weights(c, basis)`.
+
+    Args:
+        weights: from c, shape (capacity,), and the basis to pi; pure.
+    """
+    return Algorithm(
+        init=no_counts,
+        update=lambda counts, basis, x, data_weights: add(counts, count(basis, x, data_weights)),
+        weights=lambda counts, basis: weights(total(counts), basis),
+        merge=add,
+    )
+
+
+def resolve(algorithm: Any) -> Algorithm:
+    """The Algorithm that an argument names: an Algorithm itself, or 1 or 2.
+
+    Raises:
+        ValueError: anything else.
+    """
+    from .algorithm1 import algorithm1  # here, because both files are built on this one
+    from .algorithm2 import algorithm2
+
+    if isinstance(algorithm, Algorithm):
+        return algorithm
+    if algorithm in (1, 2) and not isinstance(algorithm, bool):
+        return algorithm1() if algorithm == 1 else algorithm2()
+    raise ValueError(f"algorithm must be 1, 2 or an Algorithm, such as fbgmm.algorithm2(); found {algorithm!r}")

@@ -1,0 +1,45 @@
+"""Printed readings whose result depends on each point or on their order: one step for each point, as in the paper.
+
+O(N·n) time; for comparison with the readings by counts, not for use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from .. import checks
+from ..basis import Basis
+from ..tally import cell_index
+from ..updates import init_pi, normalize
+from .base import Algorithm
+
+Step = Callable[[jax.Array, Basis, jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+def from_points(step: Step) -> Algorithm:
+    """The algorithm that runs `step(pi, basis, x_j, i, weight)` over the points in order, i the nearest mean's index.
+
+    Points that are not finite are skipped, and so are those of weight 0. Negative weights pi are set to 0 at the end.
+    """
+
+    def update(pi: jax.Array, basis: Basis, x: jax.Array, weights: jax.Array | None) -> jax.Array:
+        w = jnp.ones_like(x) if weights is None else weights.astype(x.dtype)
+        limit = checks.largest(x.dtype)
+        used = (jnp.abs(x) <= limit) & (w > 0) & (w <= limit)
+        x = jnp.where(used, x, basis.low)
+
+        def one(pi: jax.Array, point: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+            x_j, i, w_j, used_j = point
+            return jnp.where(used_j, step(pi, basis, x_j, i, w_j), pi), None
+
+        return jax.lax.scan(one, pi, (x, cell_index(basis, x), w, used))[0]
+
+    return Algorithm(
+        init=init_pi,
+        update=update,
+        weights=lambda pi, basis: normalize(jnp.maximum(pi, 0)),
+        merge=None,
+    )

@@ -1,0 +1,213 @@
+"""The fixed basis: n Gaussians with evenly spaced means and one common standard deviation (section 2.1).
+
+The means are the centres of n cells that tile [low, high]; everything a fit needs to know about the data is how many
+points fell into each cell.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import checks
+from ._typing import Array, Bool, Float
+from .complaints import not_finite
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["low", "high", "r", "sigma"],
+    meta_fields=["capacity", "t_max"],
+)
+@dataclass(frozen=True)
+class Basis:
+    """n Gaussians N(mu_i, sigma²) with mu_i = low + (i + ½) r, i = 0 … n−1.
+
+    A pytree. The leaves share any batch shape; a batch over several n shares one `capacity`, and components beyond
+    each element's own n are not `live`. Make one with `init_basis` or `init_basis_from`.
+
+    Attributes:
+        low, high: the ends of the range, in the units of the data; shape (*batch,).
+        r: spacing of the means = width of a cell = (high − low)/n; shape (*batch,).
+        sigma: the common standard deviation, t·r (the paper calls it a variance; it is used as a standard deviation).
+        capacity: number of components stored; static.
+        t_max: an upper bound of t = sigma/r, static: it tells how many neighbours matter at a point. None: unknown,
+            then all do.
+    """
+
+    low: Float[Array, " *batch"]
+    high: Float[Array, " *batch"]
+    r: Float[Array, " *batch"]
+    sigma: Float[Array, " *batch"]
+    capacity: int = field(metadata={"static": True})
+    t_max: int | None = field(default=None, metadata={"static": True})
+
+    @property
+    def mu(self) -> Float[Array, "*batch n"]:
+        """Means of the components, shape (*batch, capacity)."""
+        return _means(self.low, self.r, self.capacity)
+
+    @property
+    def edges(self) -> Float[Array, "*batch edges"]:
+        """Edges of the cells, low + i·r, shape (*batch, capacity + 1); those beyond the last live cell equal high."""
+        i = jnp.arange(self.capacity + 1, dtype=self.dtype)
+        inner = self.low[..., None] + _along(i, self.low) * self.r[..., None]
+        last = _along(i, self.low) >= self.n[..., None]
+        return jnp.where(last, self.high[..., None], jnp.minimum(inner, self.high[..., None]))
+
+    @property
+    def n(self) -> Float[Array, " *batch"]:
+        """Number of live components, a whole number in floating point (so that a basis can be differentiated)."""
+        return jnp.round((self.high - self.low) / self.r)
+
+    @property
+    def t(self) -> Float[Array, " *batch"]:
+        """sigma in units of r."""
+        return self.sigma / self.r
+
+    @property
+    def live(self) -> Bool[Array, "*batch n"]:
+        """Which of the stored components belong to the basis, shape (*batch, capacity)."""
+        i = jnp.arange(self.capacity, dtype=self.dtype)
+        return _along(i, self.low) < self.n[..., None]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        return tuple(self.low.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.low.dtype
+
+    def __repr__(self) -> str:
+        if self.batch_shape or not checks.is_concrete(self):
+            return f"Basis(batch_shape={self.batch_shape}, capacity={self.capacity}, dtype={self.dtype})"
+        return f"Basis(n={int(self.n)}, low={self.low:.6g}, high={self.high:.6g}, r={self.r:.4g}, t={self.t:.4g})"
+
+
+def init_basis(low: Any, high: Any, n: Any = 200, t: Any = 2.0, *, capacity: int | None = None) -> Basis:
+    """The basis of n components over [low, high] (section 2.1; the means are the cells' centres).
+
+    Args:
+        low, high: ends of the range, scalars or arrays of one batch shape, in the units of the data.
+        n: number of components, a static integer; with `capacity` it may be an array (a batch over several n).
+        t: sigma in units of the spacing r = (high − low)/n, usually 1 to 5; scalar or array.
+        capacity: number of components to store, at least n.
+
+    Returns:
+        A `Basis` whose leaves have the common broadcast shape of low, high, n and t.
+
+    Raises:
+        ValueError: n < 1, t ≤ 0, low ≥ high or not finite, where these are concrete.
+        TypeError: n not an integer, or the others not numbers.
+
+    Example:
+        >>> import fbgmm
+        >>> basis = fbgmm.init_basis(0.0, 10.0, n=5, t=2.0)
+        >>> basis.mu.tolist()
+        [1.0, 3.0, 5.0, 7.0, 9.0]
+        >>> float(basis.r), float(basis.sigma)
+        (2.0, 4.0)
+    """
+    if capacity is None:
+        n = capacity = checks.positive_integer("n", n)
+    elif checks.is_concrete(n) and not ((np.asarray(n) >= 1) & (np.asarray(n) <= capacity)).all():
+        raise ValueError(f"n must be between 1 and capacity = {capacity}; found {n!r}")
+    t_max = t_bound(t, axes=np.ndim(t) if checks.is_concrete(t) else 0)
+    if checks.is_concrete(low, high):
+        checks.value_range(low, high)
+    low_, high_ = checks.as_floats("low", low), checks.as_floats("high", high)
+    dtype = jnp.promote_types(low_.dtype, high_.dtype)
+    n_, t_ = jnp.asarray(n, dtype), jnp.asarray(t, dtype)
+    shape = jnp.broadcast_shapes(low_.shape, high_.shape, n_.shape, t_.shape)
+    low_, high_, n_, t_ = (jnp.broadcast_to(a.astype(dtype), shape) for a in (low_, high_, n_, t_))
+    r = (high_ - low_) / n_
+    return Basis(low_, high_, r, t_ * r, capacity, t_max)
+
+
+def init_basis_from(x: Any, n: Any = 200, t: Any = 2.0, *, weights: Any = None) -> Basis:
+    """The basis whose range is the data's: low, high = min, max of x (of the part with weight above zero).
+
+    Args:
+        x: data, shape (N,).
+        n, t: as in `init_basis`.
+        weights: data weights, shape (N,): zero means absent.
+
+    Raises:
+        ValueError: no data, values not finite, or all equal, where x is concrete.
+
+    Example:
+        >>> import fbgmm
+        >>> fbgmm.init_basis_from([3.0, 1.0, 2.0], n=4).mu.tolist()
+        [1.25, 1.75, 2.25, 2.75]
+    """
+    x = checks.as_floats("x", x)
+    if x.ndim != 1:
+        raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,)")
+    weights = checks.as_weights(weights, x.shape)
+    low, high, bad = data_range(x, weights)
+    if checks.is_concrete(bad) and bool(bad):
+        raise ValueError(not_finite("x", x, checks.usable(x)))
+    if checks.is_concrete(low, high) and not np.isfinite(low):
+        raise ValueError(f"x holds no finite points with a weight above zero; found {x.size} points")
+    if checks.is_concrete(low, high) and float(low) == float(high):
+        raise ValueError(f"x has no width: every point equals {float(low)}; give low and high to init_basis")
+    return init_basis(low, high, n, t)
+
+
+@jax.jit  # also when eager: a conditional outside a compiled program is compiled again at each call
+def data_range(
+    x: Float[Array, "*batch N"], weights: Any = None
+) -> tuple[Float[Array, " *batch"], Float[Array, " *batch"], Bool[Array, " *batch"]]:
+    """Minimum and maximum over the last axis of the usable points, and whether any point was not usable.
+
+    Usable: finite, of a magnitude whose square is finite, weight above zero. With none, low = inf and high = −inf.
+    """
+    limit = checks.largest(x.dtype)
+
+    def plain() -> tuple[Array, Array]:
+        return jnp.min(x, axis=-1, initial=jnp.inf), jnp.max(x, axis=-1, initial=-jnp.inf)
+
+    def masked() -> tuple[Array, Array]:
+        used = jnp.abs(x) <= limit  # False for NaN as well
+        used = used if weights is None else used & (weights > 0)
+        low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
+        return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
+
+    if weights is not None:
+        return *masked(), jnp.any((weights != 0) & ~(jnp.abs(x) <= limit), axis=-1)
+    # Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the masks.
+    low, high = plain()
+    bad = ~((low >= -limit) & (high <= limit)) & (x.shape[-1] > 0)
+    return *jax.lax.cond(jnp.any(bad), masked, lambda: (low, high)), bad
+
+
+def t_bound(t: Any, axes: int = 1) -> int | None:
+    """The power of two at or above every t, at least 4: bases with the usual t = 1 … 4 share one pytree structure.
+
+    None where t is traced.
+
+    Raises:
+        ValueError, TypeError: t not finite and above 0.
+    """
+    if not checks.is_concrete(t):
+        return None
+    checks.width_factor(t, axes)
+    return 1 << max(2, math.ceil(math.log2(float(np.max(np.asarray(t))))))
+
+
+def _along(i: Array, like: Array) -> Array:
+    """An index vector with leading axes of size one, to broadcast against (*batch, 1)."""
+    return i.reshape((1,) * like.ndim + i.shape)
+
+
+@partial(jax.jit, static_argnames="capacity")  # compiled also when eager: the same rounding as inside larger programs
+def _means(low: Array, r: Array, capacity: int) -> Array:
+    i = jnp.arange(capacity, dtype=low.dtype) + 0.5
+    return low[..., None] + _along(i, low) * r[..., None]

@@ -1,0 +1,52 @@
+"""What `fit` says about bad data: what was found and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from . import checks
+from ._typing import Array
+from .status import Status
+
+
+def complaint(status: int, x: Array, weights: Array | None, low: Any, high: Any) -> str:
+    """What `fit` says about data of that status: what was found and what is allowed."""
+    flags = Status(status)
+    w = None if weights is None else np.asarray(weights, np.float64)
+    if Status.NEGATIVE_WEIGHT in flags and w is not None:
+        i = int(np.flatnonzero(w < 0)[0])
+        return f"weights must be at least 0; found {w[i]:g} at index {i}"
+    if Status.NOT_FINITE in flags:
+        fine = checks.usable(x)
+        present = np.ones(fine.shape, bool) if w is None else w != 0
+        if (fine | ~present).all() and w is not None:
+            return not_finite("weights", w, np.isfinite(w) & (np.abs(w) <= checks.largest(x.dtype)))
+        return not_finite("x", x, fine | ~present)
+    if Status.EMPTY in flags:
+        found = "no points" if x.shape[0] == 0 else f"{x.shape[0]} points, all outside [low, high] or of weight zero"
+        return f"x is empty: found {found}; allowed: at least two different points with weights above zero"
+    if low is not None or high is not None:
+        ends = f"low = {'min(x)' if low is None else float(low)}, high = {'max(x)' if high is None else float(high)}"
+        return f"low must be below high; found {ends}"
+    points = np.asarray(x if w is None else x[np.flatnonzero(w > 0)])
+    least, most = float(points.min()), float(points.max())
+    if points.size == 1:
+        found = f"one point {least!r}"
+    elif least == most:
+        found = f"{points.size} points, all equal to {least!r}"
+    else:
+        found = f"{points.size} points from {least!r} to {most!r}, too near to each other for {x.dtype}"
+    hint = " (float32; more digits need jax_enable_x64)" if x.dtype == jnp.float32 else ""
+    return f"x has no width: found {found}{hint}; allowed: at least two different values, or low and high given"
+
+
+def not_finite(name: str, x: Any, fine: np.ndarray) -> str:
+    i = int(np.flatnonzero(~fine)[0])
+    limit = checks.largest(x.dtype)
+    return (
+        f"{name} must be finite and within ±{limit:.3g} ({x.dtype}, so that squares are finite); "
+        f"found {int((~fine).sum())} of {fine.size} that are not, the first {float(x[i])} at index {i}"
+    )

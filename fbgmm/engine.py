@@ -1,0 +1,131 @@
+"""The compiled call behind `fit` and `fit_batch`: from checked arrays to a mixture, without a word to the host."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from . import checks
+from ._typing import Array
+from .algorithms import Algorithm
+from .basis import Basis, data_range
+from .mixture import Mixture
+from .status import Status
+from .tally import in_blocks, rows_at_a_time
+
+
+class Options(NamedTuple):
+    """The static part of a fit."""
+
+    capacity: int
+    t_max: int | None
+    algorithm: Algorithm
+    drop_outside: bool = False
+
+
+class _Data(NamedTuple):
+    """One data set with its range and status, or a batch of them: leaves with a leading axis."""
+
+    x: Array
+    weights: Array | None
+    low: Array
+    high: Array
+    status: Array
+    outside: Array
+
+
+def fit_arrays(
+    x: Array,
+    weights: Array | None,
+    low: Array | None,
+    high: Array | None,
+    n: Array,
+    t: Array,
+    options: Options,
+    devices: tuple[str, ...] = (),
+) -> Mixture:
+    """Fits one data set, x of shape (N,), or a batch, (B, N), with every n and t (scalars or one axis each). Pure.
+
+    Args:
+        devices: names of mesh axes over which the points are spread; what each device counted is added over them.
+    """
+    core = partial(_fit_core, options=options, devices=devices)
+    if t.ndim:
+        core = jax.vmap(core, in_axes=(None, None, 0))  # counts do not depend on t: vmap makes them once for all
+    if n.ndim:
+        core = jax.vmap(core, in_axes=(None, 0, None))
+    data = _examine(x, weights, low, high, options, devices)
+    if x.ndim == 1:
+        return core(data, n, t)
+
+    def rows(data: _Data) -> Mixture:
+        return jax.vmap(lambda row: core(row, n, t))(data)
+
+    def blocks(data: _Data) -> Mixture:
+        size = rows_at_a_time(x.shape[1], options.capacity)
+        return rows(data) if x.shape[0] <= size else in_blocks(rows, data, size)
+
+    return jax.lax.platform_dependent(data, cpu=blocks, default=rows)
+
+
+def _examine(
+    x: Array,
+    weights: Array | None,
+    low: Array | None,
+    high: Array | None,
+    options: Options,
+    devices: tuple[str, ...],
+) -> _Data:
+    """The data with a range that has a width, and the status; x of shape (*batch, N)."""
+    first, last, bad = data_range(x, weights)
+    negative = jnp.zeros(x.shape[:-1], bool) if weights is None else jnp.any(weights < 0, axis=-1)
+    if weights is not None and jnp.issubdtype(weights.dtype, jnp.floating):
+        bad = bad | ~jnp.all(jnp.abs(weights) <= checks.largest(weights.dtype), axis=-1)
+    if devices:
+        first, last = jax.lax.pmin(first, devices), jax.lax.pmax(last, devices)
+        bad, negative = jax.lax.pmax((bad, negative), devices)
+    empty = first > last
+    low_ = first if low is None else jnp.broadcast_to(low, first.shape)
+    high_ = last if high is None else jnp.broadcast_to(high, last.shape)
+    # A range too small to divide into n cells has no width either: the quotient would be 0 or denormal.
+    width = jnp.isfinite(low_) & jnp.isfinite(high_) & ((high_ - low_) / options.capacity > jnp.finfo(x.dtype).tiny)
+    centre = jnp.where(jnp.isfinite(low_), low_, 0)
+    half = jnp.maximum(0.5, jnp.abs(centre) / 64)
+    low_, high_ = jnp.where(width, low_, centre - half), jnp.where(width, high_, centre + half)
+    outside = jnp.zeros(first.shape, jnp.int32)
+    if low is not None or high is not None:  # else there are none
+        out = points_outside(low_[..., None], high_[..., None], x, weights)
+        outside = jnp.sum(out, axis=-1, dtype=jnp.int32)
+        outside = jax.lax.psum(outside, devices) if devices else outside
+        if options.drop_outside:
+            weights = ~out if weights is None else jnp.where(out, 0, weights)
+            kept = jnp.any((weights > 0) & (jnp.abs(x) <= checks.largest(x.dtype)), axis=-1)
+            empty = empty | ~(jax.lax.pmax(kept, devices) if devices else kept)
+    flags = (
+        (empty, Status.EMPTY),
+        (bad, Status.NOT_FINITE),
+        (~width & ~empty, Status.NO_WIDTH),
+        (negative, Status.NEGATIVE_WEIGHT),
+    )
+    status = sum((jnp.where(flag, int(code), 0) for flag, code in flags), start=jnp.zeros(first.shape, jnp.int32))
+    return _Data(x, weights, low_, high_, status, outside)
+
+
+def points_outside(low: Array, high: Array, x: Array, weights: Array | None) -> Array:
+    """Which points that count lie outside [low, high]."""
+    out = ((x < low) | (x > high)) & (jnp.abs(x) <= checks.largest(x.dtype))
+    return out if weights is None else out & (weights > 0)
+
+
+def _fit_core(data: _Data, n: Array, t: Array, options: Options, devices: tuple[str, ...]) -> Mixture:
+    """One fit on one n and t."""
+    capacity, t_max, algorithm, _ = options
+    r = (data.high - data.low) / n
+    basis = Basis(data.low, data.high, r, t * r, capacity, t_max)
+    state: Any = algorithm.update(algorithm.init(basis), basis, data.x, data.weights)
+    if devices:
+        state = jax.tree.map(lambda leaf: jax.lax.psum(leaf, devices), state)
+    return Mixture(basis, algorithm.weights(state, basis), data.status, data.outside)

@@ -1,0 +1,186 @@
+"""fit and fit_batch: arguments checked on the host, then one compiled call.
+
+Each returns a `Mixture`. On the host bad data raises; inside jit and vmap, where nothing can be raised, the mixture's
+`status` says what was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import checks
+from ._typing import Array
+from .algorithms import Algorithm, resolve
+from .basis import t_bound
+from .checks import Outside
+from .complaints import complaint
+from .engine import Options
+from .mixture import Mixture
+from .shards import run
+from .status import Status
+
+
+def fit(
+    x: Any,
+    n: int = 200,
+    t: Any = 2.0,
+    algorithm: Algorithm | int = 2,
+    *,
+    weights: Any = None,
+    low: Any = None,
+    high: Any = None,
+    outside: Outside = "end",
+) -> Mixture:
+    """Fits the weights of n Gaussians on a fixed basis to one-dimensional data, in one pass.
+
+    Args:
+        x: data, shape (N,): an array or a list, integers too.
+        n: number of components.
+        t: sigma in units of the spacing of the means, usually 1 to 5. Larger is smoother.
+        algorithm: 1, 2 (the default), or an `Algorithm`.
+        weights: data weights, shape (N,): 0 means absent, 2 means twice.
+        low, high: range of the basis; where None, the minimum and maximum of the data.
+        outside: what becomes of points outside a given range: "end": they count in its end cells; "drop": they are
+            left out. `Mixture.outside` says how many there were.
+
+    Returns:
+        A `Mixture` without batch axes.
+
+    Raises:
+        ValueError: no data, all points equal, values that are not finite or too large to square, weights negative or
+            all zero, n < 1, t ≤ 0, low ≥ high, unknown algorithm. Inside jit those that depend on values end in
+            `Mixture.status` instead.
+        TypeError: x not real numbers, or half precision; n not an integer.
+
+    Example:
+        >>> import fbgmm
+        >>> gmm = fbgmm.fit([2.1, 2.9, 3.0, 3.2, 7.5], n=50, t=3.0)
+        >>> round(float(gmm.cdf(5.0)), 2)
+        0.62
+    """
+    x = checks.as_floats("x", x)
+    if x.ndim != 1:
+        raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,). For many data sets use fbgmm.fit_batch")
+    weights = checks.as_weights(weights, x.shape)
+    low, high = checks.given_range(low, high, x.dtype)
+    capacity = checks.positive_integer("n", n)
+    options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), checks.drops_outside(outside))
+    gmm = run(x, weights, low, high, *_scalars(x, capacity, t), options)
+    if checks.is_concrete(gmm.status) and (status := int(np.asarray(gmm.status))) != Status.OK:
+        raise ValueError(complaint(status, x, weights, low, high))
+    return gmm
+
+
+def fit_batch(
+    xs: Any,
+    n: Any = 200,
+    t: Any = 2.0,
+    algorithm: Algorithm | int = 2,
+    *,
+    weights: Any = None,
+    low: Any = None,
+    high: Any = None,
+    outside: Outside = "end",
+    on_error: Literal["raise", "status"] = "raise",
+) -> Mixture:
+    """Fits many data sets, with every combination of n and t, in one compiled call.
+
+    Args:
+        xs: data, shape (B, N), or a list of B one-dimensional arrays of any lengths.
+        n: number of components; a sequence adds a batch axis. All share the capacity max(n).
+        t: sigma in units of the spacing; a sequence adds a batch axis.
+        algorithm: as in `fit`.
+        weights: data weights, in the form of xs.
+        low, high: ranges, scalars or shape (B,); where None, each data set's minimum and maximum.
+        outside: as in `fit`.
+        on_error: "raise", or "status": rows with bad data (empty, not finite, no width) keep their place in the
+            batch, with finite weights and a `Mixture.status` that says what was wrong.
+
+    Returns:
+        A `Mixture` of batch shape (B,), (B, len(n)), (B, len(t)) or (B, len(n), len(t)): the axes targets, n, t, in
+        this order, those of n and t only where a sequence was given.
+
+    Raises:
+        ValueError, TypeError: as `fit`; the message names the first bad row and their number.
+
+    Example:
+        >>> import fbgmm
+        >>> gmms = fbgmm.fit_batch([[1.0, 2.0, 4.0], [3.0, 5.0]], n=(10, 20), t=(1.0, 2.0, 3.0))
+        >>> gmms.batch_shape, gmms[0, 1, 2].basis
+        ((2, 2, 3), Basis(n=20, low=1, high=4, r=0.15, t=3))
+    """
+    if on_error not in ("raise", "status"):
+        raise ValueError(f"on_error must be 'raise' or 'status'; found {on_error!r}")
+    x, mask = _rectangle("xs", xs)
+    if x.ndim != 2 or x.shape[0] == 0:
+        raise ValueError(f"xs has shape {x.shape}; allowed: (B, N) with B at least 1, or a list of B arrays")
+    w = mask
+    if weights is not None:
+        w = checks.as_weights(weights, x.shape) if mask is None else _ragged_weights(weights, mask)
+    low, high = checks.given_range(low, high, x.dtype, x.shape[:1])
+    ns = list(n) if _is_sequence(n) else [n]
+    if not ns:
+        raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
+    ns = [checks.positive_integer("n", each) for each in ns]
+    options = Options(max(ns), t_bound(t), resolve(algorithm), checks.drops_outside(outside))
+    gmm = run(x, w, low, high, *_scalars(x, ns if _is_sequence(n) else ns[0], t), options)
+    if on_error == "raise" and checks.is_concrete(gmm.status):
+        status = np.asarray(gmm.status).reshape(x.shape[0], -1)[:, 0]  # the same for every n and t
+        bad = np.flatnonzero(status)
+        if bad.size:
+            i = int(bad[0])
+            there = slice(None) if mask is None else np.asarray(mask[i])
+            row_weights = None if weights is None or w is None else w[i][there]
+            row_low, row_high = (None if end is None else end[i] for end in (low, high))
+            first = complaint(int(status[i]), x[i][there], row_weights, row_low, row_high)
+            raise ValueError(
+                f"{bad.size} of the {x.shape[0]} data sets of xs cannot be fitted; the first is row {i}: {first}. "
+                "With on_error='status' the others are fitted and gmms.status names the bad ones"
+            )
+    return gmm
+
+
+def _scalars(x: Array, n: Any, t: Any) -> tuple[Any, Any]:
+    """n and t in the precision of the data; on the host where they are concrete, which costs less than a device."""
+    return np.asarray(n, x.dtype), np.asarray(t, x.dtype) if checks.is_concrete(t) else jnp.asarray(t, x.dtype)
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (list, tuple, range)) or getattr(value, "ndim", 0) > 0
+
+
+def _rectangle(name: str, rows: Any) -> tuple[Array, Array | None]:
+    """Rows as one array (B, N), and a mask of what is data where their lengths differ."""
+    if isinstance(rows, (jax.Array, np.ndarray)):
+        return checks.as_floats(name, rows), None
+    if isinstance(rows, str) or not isinstance(rows, Iterable):
+        raise TypeError(f"{name} must be an array of shape (B, N) or a list of B arrays; found {type(rows).__name__}")
+    arrays = [checks.as_floats(f"{name}[{i}]", row) for i, row in enumerate(rows)]
+    for i, array in enumerate(arrays):
+        if array.ndim != 1:
+            raise ValueError(f"{name}[{i}] has shape {array.shape}; allowed: one dimension, (N,)")
+    if not arrays:
+        raise ValueError(f"{name} holds no data sets; allowed: at least one")
+    lengths, dtype = [len(a) for a in arrays], jnp.result_type(*arrays)
+    if not checks.is_concrete(arrays):  # traced rows: their lengths are static all the same
+        padded = jnp.stack([jnp.pad(a, (0, max(lengths) - len(a))) for a in arrays])
+    else:
+        table = np.zeros((len(arrays), max(lengths)), dtype)
+        for row, array in zip(table, arrays, strict=True):
+            row[: len(array)] = array
+        padded = jnp.asarray(table)
+    if min(lengths) == max(lengths):
+        return padded, None
+    return padded, jnp.asarray(np.arange(max(lengths))[None, :] < np.asarray(lengths)[:, None])
+
+
+def _ragged_weights(weights: Any, mask: Array) -> Array:
+    table, given = _rectangle("weights", weights)
+    if given is None or given.shape != mask.shape or not np.array_equal(given, mask):
+        raise ValueError("weights must hold one array for each row of xs, of the same length; found other lengths")
+    return table

@@ -1,0 +1,23 @@
+"""What was wrong with the data of a fit, where an exception cannot be raised.
+
+Inside `jax.jit` and `jax.vmap` nothing can be raised, and in a batch of a million one bad row must not cost the others.
+A fitted mixture therefore carries a status for each element; on the host `fbgmm.fit` turns it into an exception.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+
+class Status(IntFlag):
+    """Bit flags: several things can be wrong at once. `Status(int(gmm.status))` names them."""
+
+    OK = 0
+    EMPTY = 1
+    """No data, or all weights are zero: the weights pi are the initial ones, 1/n each."""
+    NOT_FINITE = 2
+    """Some points or weights were NaN, infinite or beyond the range of squares: they were left out of the fit."""
+    NO_WIDTH = 4
+    """low = high: one point, or all points equal. A range of one unit around the point was taken instead."""
+    NEGATIVE_WEIGHT = 8
+    """Some data weights were negative: they were taken as zero."""

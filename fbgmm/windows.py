@@ -1,0 +1,147 @@
+"""Sums over the components that can matter at a point, so that evaluation does not grow with n.
+
+At a point x the terms pi_j exp(−(x − mu_j)²/2σ²) of components some sigmas away vanish beside the near ones, except
+where the near weights are zero or tiny and a far component is all there is. The sum is therefore taken over
+
+- `near`: REACH sigmas on either side of x, and
+- `far`: on each side the next component of non-negligible weight beyond those, and the REACH sigmas that follow it.
+
+A first pass finds the largest term, a second sums them relative to it, so that nothing underflows however far x is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import ndtr
+
+from ._typing import Array, Float, Int
+from .basis import Basis
+from .tally import cell_index
+
+
+class Precision(NamedTuple):
+    """reach: sigmas from x beyond which a normal density is below rounding. negligible: weights, relative to the
+    largest, that are not looked for beyond the reach. With both, what is left out of a sum is below rounding."""
+
+    reach: float
+    negligible: float
+
+
+def precision(dtype: Any) -> Precision:
+    return Precision(8.5, 1e-30) if dtype == jnp.float64 else Precision(6.0, 1e-20)
+
+
+class LogSum(NamedTuple):
+    """A positive number as exp(log_scale)·mantissa."""
+
+    log_scale: Array
+    mantissa: Array
+
+
+def width(basis: Basis) -> int:
+    """Components on one side of a point that are within its reach; static."""
+    if basis.t_max is None:
+        return basis.capacity
+    return min(basis.capacity, math.ceil(precision(basis.dtype).reach * basis.t_max))
+
+
+def kernel_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> LogSum:
+    """Σ_j pi_j exp(−(x − mu_j)²/2σ²) at each point, for one basis. O(points) memory, no host synchronisation."""
+    windows = _windows(basis, pi, x)
+    log_pi = jnp.log(jnp.abs(jax.lax.stop_gradient(pi)))  # abs: the paper's printed updates make negative weights
+    still = jax.lax.stop_gradient((basis, x))
+
+    def largest(so_far: Array, j: Array, valid: Array) -> Array:
+        term = log_pi[j] - 0.5 * jnp.square(_z(*still, j))
+        return jnp.maximum(so_far, jnp.where(valid, term, -jnp.inf))
+
+    scale = _scan(basis, windows, largest, jnp.full_like(x, -jnp.inf))
+    scale = jnp.where(jnp.isfinite(scale), scale, 0)
+    # Terms of positive weight are at most 1 here, so the cap meets weights of zero only: it keeps their derivatives.
+    cap = 80.0 if x.dtype == jnp.float32 else 700.0
+
+    def add(total: Array, j: Array, valid: Array) -> Array:
+        exponent = jnp.where(valid, -0.5 * jnp.square(_z(basis, x, j)) - scale, 0)
+        return total + jnp.where(valid, pi[j], 0) * jnp.exp(jnp.minimum(exponent, cap))
+
+    return LogSum(scale, _scan(basis, windows, add, jnp.zeros_like(x)))
+
+
+def _windows(basis: Basis, pi: Array, x: Array) -> tuple[tuple[Array, int], ...]:
+    """The runs of components to sum at each point: (first index, step), each `width` long; indices may not exist."""
+    w, n = width(basis), basis.capacity
+    i = cell_index(basis, x)
+    left, right = _next_heavy(jax.lax.stop_gradient(pi))
+    far_left = jnp.where(i - w >= 0, jnp.take(left, i - w, mode="clip"), -1)
+    far_right = jnp.where(i + 1 + w < n, jnp.take(right, i + 1 + w, mode="clip"), n)
+    return (i, -1), (i + 1, 1), (far_left, -1), (far_right, 1)
+
+
+def _scan(
+    basis: Basis, windows: tuple[tuple[Array, int], ...], f: Callable[[Array, Array, Array], Array], start: Array
+) -> Array:
+    """Folds f(result, j, valid) over the components of all windows; where not valid, j is some index all the same."""
+
+    def fold(result: Array, k: Array) -> tuple[Array, None]:
+        for first, step in windows:
+            j = first + step * k
+            valid = (j >= 0) & (j.astype(result.dtype) < basis.n)
+            result = f(result, jnp.clip(j, 0, basis.capacity - 1), valid)
+        return result, None
+
+    # checkpoint: the backward pass computes each term again instead of keeping all of them (points × terms numbers).
+    return jax.lax.scan(jax.checkpoint(fold), start, jnp.arange(width(basis)))[0]
+
+
+def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
+    """g(x) at each point, for one basis."""
+    scale, mantissa = kernel_sum(basis, pi, x)
+    return jnp.exp(scale) * mantissa / (basis.sigma * math.sqrt(2 * math.pi))
+
+
+def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
+    """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis."""
+    w, n = width(basis), basis.capacity
+    first, last = _heavy_ends(pi)
+    i = jnp.clip(cell_index(basis, x), first, last)
+    below = jnp.concatenate([jnp.zeros(1, pi.dtype), jnp.cumsum(pi)])
+    start = jnp.maximum(i - w, 0)
+
+    def add(total: Array, k: Array) -> tuple[Array, None]:
+        j = i - w + k
+        valid = (j >= 0) & (j < n)
+        j = jnp.clip(j, 0, n - 1)
+        return total + jnp.where(valid, pi[j], 0) * ndtr(_z(basis, x, j)), None
+
+    near, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros_like(x), jnp.arange(2 * w + 1))
+    return below[start] + near
+
+
+def _z(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
+    """(x − mu_j)/σ; mu_j is computed as in `Basis.mu`, so that the difference of near numbers is exact."""
+    mu = basis.low + (j.astype(x.dtype) + 0.5) * basis.r
+    return (x - mu) / basis.sigma
+
+
+def _heavy(pi: Array) -> Array:
+    size = jnp.abs(pi)  # the paper's printed updates make negative weights
+    return size > precision(pi.dtype).negligible * jnp.max(size)
+
+
+def _next_heavy(pi: Float[Array, " n"]) -> tuple[Int[Array, " n"], Int[Array, " n"]]:
+    """For each component the nearest one at or below it, and at or above it, of non-negligible weight; −1, n: none."""
+    n = pi.shape[0]
+    i, heavy = jnp.arange(n), _heavy(pi)
+    left = jax.lax.cummax(jnp.where(heavy, i, -1))
+    right = jax.lax.cummin(jnp.where(heavy, i, n), reverse=True)
+    return left, right
+
+
+def _heavy_ends(pi: Float[Array, " n"]) -> tuple[Array, Array]:
+    i, heavy = jnp.arange(pi.shape[0]), _heavy(pi)
+    return jnp.min(jnp.where(heavy, i, pi.shape[0] - 1)), jnp.max(jnp.where(heavy, i, 0))
