@@ -40,7 +40,7 @@ def largest(dtype: Any) -> float:
     return math.sqrt(float(jnp.finfo(dtype).max)) / 16
 
 
-def usable(x: Array) -> np.ndarray:
+def usable(x: Any) -> np.ndarray:
     """Which points are finite and have finite squares, on the host."""
     return np.abs(np.asarray(x)) <= largest(x.dtype)
 
@@ -151,8 +151,10 @@ def value_range(low: Any, high: Any, dtype: Any = None) -> None:
         raise ValueError(f"low must be below high; found low = {_first(lows)}, high = {_first(highs)}")
 
 
-def given_range(low: Any, high: Any, dtype: Any, shape: tuple[int, ...] = ()) -> tuple[Array | None, Array | None]:
-    """low and high, where given, as arrays of that shape and of the data's dtype; checked where both are.
+def given_range(
+    low: Any, high: Any, shape: tuple[int, ...] = (), dtype: Any = None
+) -> tuple[Array | None, Array | None]:
+    """low and high, where given, as arrays of that shape and dtype (None: their own); checked where both are.
 
     Raises:
         TypeError, ValueError: as `value_range`.
@@ -166,7 +168,7 @@ def given_range(low: Any, high: Any, dtype: Any, shape: tuple[int, ...] = ()) ->
         end = as_floats(name, value)
         if end.shape not in ((), shape):
             raise ValueError(f"{name} has shape {end.shape}; allowed: a number{f' or {shape}' if shape else ''}")
-        ends.append(jnp.broadcast_to(end.astype(dtype), shape))
+        ends.append(jnp.broadcast_to(end if dtype is None else end.astype(dtype), shape))
     if low is not None and high is not None and is_concrete(low, high):
         value_range(low, high, dtype)
     return ends[0], ends[1]

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import checks
-from ._typing import Array
 from .status import Status
 
 
-def complaint(status: int, x: Array, weights: Array | None, low: Any, high: Any) -> str:
+def complaint(status: int, x: Any, weights: Any, low: Any, high: Any) -> str:
     """What `fit` says about data of that status: what was found and what is allowed."""
     flags = Status(status)
     w = None if weights is None else np.asarray(weights, np.float64)

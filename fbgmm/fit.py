@@ -19,7 +19,8 @@ from .algorithms import Algorithm, resolve
 from .basis import t_bound
 from .checks import Outside
 from .complaints import complaint
-from .engine import Options
+from .engine import Options, Parts
+from .lengths import few_lengths, on_host, padded_length
 from .mixture import Mixture
 from .shards import run
 from .status import Status
@@ -63,14 +64,19 @@ def fit(
         >>> round(float(gmm.cdf(5.0)), 2)
         0.62
     """
-    x = checks.as_floats("x", x)
+    host = on_host(x, weights)
+    x = checks.as_host_floats("x", x) if host else checks.as_floats("x", x)
     if x.ndim != 1:
         raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,). For many data sets use fbgmm.fit_batch")
     weights = checks.as_weights(weights, x.shape)
-    low, high = checks.given_range(low, high, x.dtype)
+    low, high = checks.given_range(low, high, dtype=x.dtype)
     capacity = checks.positive_integer("n", n)
     options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), checks.drops_outside(outside))
-    gmm = run(x, weights, low, high, *_scalars(x, capacity, t), options)
+    parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
+    ends: tuple[Any, Any] = low, high
+    if host and low is None and high is None and weights is None and (found := _finite_ends(x)):
+        ends, options = found, options._replace(seen=True)
+    gmm = run(parts, *ends, *_scalars(x.dtype, capacity, t), options)
     if checks.is_concrete(gmm.status) and (status := int(np.asarray(gmm.status))) != Status.OK:
         raise ValueError(complaint(status, x, weights, low, high))
     return gmm
@@ -122,13 +128,13 @@ def fit_batch(
     w = mask
     if weights is not None:
         w = checks.as_weights(weights, x.shape) if mask is None else _ragged_weights(weights, mask)
-    low, high = checks.given_range(low, high, x.dtype, x.shape[:1])
+    low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
     ns = list(n) if _is_sequence(n) else [n]
     if not ns:
         raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
     ns = [checks.positive_integer("n", each) for each in ns]
     options = Options(max(ns), t_bound(t), resolve(algorithm), checks.drops_outside(outside))
-    gmm = run(x, w, low, high, *_scalars(x, ns if _is_sequence(n) else ns[0], t), options)
+    gmm = run(((x, w),), low, high, *_scalars(x.dtype, ns if _is_sequence(n) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
         status = np.asarray(gmm.status).reshape(x.shape[0], -1)[:, 0]  # the same for every n and t
         bad = np.flatnonzero(status)
@@ -145,9 +151,18 @@ def fit_batch(
     return gmm
 
 
-def _scalars(x: Array, n: Any, t: Any) -> tuple[Any, Any]:
+def _finite_ends(x: np.ndarray) -> tuple[Any, Any] | None:
+    """Minimum and maximum, which numpy finds at the speed of memory; None where something is wrong with the data."""
+    if not x.size:
+        return None
+    low, high = x.min(), x.max()
+    fine = max(abs(low), abs(high)) <= checks.largest(x.dtype)  # False for NaN, which comes through both
+    return (low, high) if fine else None
+
+
+def _scalars(dtype: Any, n: Any, t: Any) -> tuple[Any, Any]:
     """n and t in the precision of the data; on the host where they are concrete, which costs less than a device."""
-    return np.asarray(n, x.dtype), np.asarray(t, x.dtype) if checks.is_concrete(t) else jnp.asarray(t, x.dtype)
+    return np.asarray(n, dtype), np.asarray(t, dtype) if checks.is_concrete(t) else jnp.asarray(t, dtype)
 
 
 def _is_sequence(value: Any) -> bool:
@@ -160,23 +175,27 @@ def _rectangle(name: str, rows: Any) -> tuple[Array, Array | None]:
         return checks.as_floats(name, rows), None
     if isinstance(rows, str) or not isinstance(rows, Iterable):
         raise TypeError(f"{name} must be an array of shape (B, N) or a list of B arrays; found {type(rows).__name__}")
-    arrays = [checks.as_floats(f"{name}[{i}]", row) for i, row in enumerate(rows)]
+    rows = list(rows)
+    host = all(map(on_host, rows))
+    as_array = checks.as_host_floats if host else checks.as_floats
+    arrays: list[Any] = [as_array(f"{name}[{i}]", row) for i, row in enumerate(rows)]
     for i, array in enumerate(arrays):
         if array.ndim != 1:
             raise ValueError(f"{name}[{i}] has shape {array.shape}; allowed: one dimension, (N,)")
     if not arrays:
         raise ValueError(f"{name} holds no data sets; allowed: at least one")
     lengths, dtype = [len(a) for a in arrays], jnp.result_type(*arrays)
-    if not checks.is_concrete(arrays):  # traced rows: their lengths are static all the same
-        padded = jnp.stack([jnp.pad(a, (0, max(lengths) - len(a))) for a in arrays])
+    if min(lengths) == max(lengths):
+        return jnp.asarray(np.stack(arrays)) if host else jnp.stack(arrays), None
+    room = padded_length(max(lengths))  # few shapes, so few compilations, whatever the lengths
+    if not host:  # traced rows: their lengths are static all the same
+        padded = jnp.stack([jnp.pad(a, (0, room - len(a))) for a in arrays])
     else:
-        table = np.zeros((len(arrays), max(lengths)), dtype)
+        table = np.zeros((len(arrays), room), dtype)
         for row, array in zip(table, arrays, strict=True):
             row[: len(array)] = array
         padded = jnp.asarray(table)
-    if min(lengths) == max(lengths):
-        return padded, None
-    return padded, jnp.asarray(np.arange(max(lengths))[None, :] < np.asarray(lengths)[:, None])
+    return padded, jnp.asarray(np.arange(room)[None, :] < np.asarray(lengths)[:, None])
 
 
 def _ragged_weights(weights: Any, mask: Array) -> Array:

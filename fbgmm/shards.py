@@ -13,23 +13,22 @@ import jax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from ._typing import Array
-from .engine import Options, fit_arrays
+from .engine import Options, Parts, fit_arrays
 from .mixture import Mixture
 
 _compiled = jax.jit(fit_arrays, static_argnames=("options", "devices"))
 
 
-def run(
-    x: Array, weights: Array | None, low: Array | None, high: Array | None, n: Any, t: Any, options: Options
-) -> Mixture:
-    """`fit_arrays`, compiled, on the devices where x lies.
+def run(parts: Parts, low: Any, high: Any, n: Any, t: Any, options: Options) -> Mixture:
+    """`fit_arrays`, compiled, on the devices where the points lie; points that are spread are one part.
 
     Raises:
         ValueError: points spread over devices for an algorithm whose states do not add up.
     """
-    sharding = None if isinstance(x, jax.core.Tracer) else x.sharding
+    x, weights = parts[0]
+    sharding = None if isinstance(x, jax.core.Tracer) else getattr(x, "sharding", None)
     if not isinstance(sharding, NamedSharding):
-        return _compiled(x, weights, low, high, n, t, options)
+        return _compiled(parts, low, high, n, t, options)
     spec = PartitionSpec(*sharding.spec, *[None] * (x.ndim - len(sharding.spec)))
     if spec[-1] is not None and not sharding.is_fully_replicated and options.algorithm.merge is None:
         raise ValueError("x is spread over devices by points, but the states of this algorithm do not add up")
@@ -48,7 +47,7 @@ def _on_mesh(mesh: Any, spec: PartitionSpec, given: tuple[bool, ...], options: O
         more = iter(rest)
         weights, low, high = (next(more) if there else None for there in given)
         n, t = more
-        return fit_arrays(x, weights, low, high, n, t, options, devices)
+        return fit_arrays(((x, weights),), low, high, n, t, options, devices)
 
     # check_vma: conditionals and loops inside the count have no rule for varying types.
     whole = PartitionSpec()

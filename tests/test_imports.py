@@ -12,7 +12,7 @@ FLOORS = [
     {"_typing", "status", "sources"},
     {"checks"},
     {"complaints"},
-    {"basis"},
+    {"basis", "lengths"},
     {"tally"},
     {"counts"},
     {"updates", "windows", "sampling"},
