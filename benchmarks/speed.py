@@ -73,6 +73,30 @@ before()
 fbgmm.fit(x, low=-6.0, high=6.0).pi.block_until_ready()
 """
 
+_PEER_MEMORY = """
+import numpy as np
+from benchmarks import peers
+x = np.random.default_rng(0).standard_normal({points}, np.float32)
+fit = peers.installed()[{name!r}]
+fit(x[:10_000])
+before()
+fit(x)
+"""
+
+_STREAM = """
+import time, numpy as np, fbgmm
+draw = np.random.default_rng(0)
+block = draw.standard_normal(1 << 20, np.float32)
+def chunks(points):
+    for start in range(0, points, block.size):
+        yield block[: points - start]
+fbgmm.fit_stream(chunks(1 << 21), low=-6.0, high=6.0)
+before()
+started = time.perf_counter()
+fbgmm.fit_stream(chunks({points}), low=-6.0, high=6.0)
+print(time.perf_counter() - started)
+"""
+
 _IMPORT = "import time, jax\nt = time.perf_counter()\nimport fbgmm\nprint(time.perf_counter() - t)"
 
 
@@ -94,10 +118,12 @@ def rows(name: str, works: dict[str, Work], factors: dict[str, float], rounds: i
         }
 
 
-def sheet(found: list[dict[str, Any]], where: str) -> Sheet:
+def sheets(found: list[dict[str, Any]], where: str) -> list[Sheet]:
+    """A table for each race."""
+    header = ["contender", "median ms", "quartiles ms", "× floor", "first call s"]
+    races = dict.fromkeys(row["work"] for row in found)
     lines = [
         [
-            row["work"],
             row["contender"] + (f" (×{row['extrapolated_by']:g} of a part)" if row["extrapolated_by"] != 1 else ""),
             _milliseconds(row["median_seconds"]),
             " – ".join(map(_milliseconds, row["quartiles_seconds"])),
@@ -106,8 +132,12 @@ def sheet(found: list[dict[str, Any]], where: str) -> Sheet:
         ]
         for row in found
     ]
-    header = ["work", "contender", "median ms", "quartiles ms", "× floor", "first call s"]
-    return Sheet(f"Speed on {where}", header, lines)
+    return [
+        Sheet(
+            f"{work} ({where})", header, [line for line, row in zip(lines, found, strict=True) if row["work"] == work]
+        )
+        for work in races
+    ]
 
 
 def _milliseconds(seconds: float) -> str:
@@ -145,41 +175,78 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, three rounds")
 
 
+def memory(points: int) -> dict[str, Any]:
+    """MiB added by one fit, and by the peers that return, each in a fresh process."""
+    ours = {"first fit, compilation included": False, "second fit": True}
+    found = {
+        f"{OURS}, {name}": added_memory(_MEMORY.format(points=points, warm=warm))[0] for name, warm in ours.items()
+    }
+    for name in peers.installed():
+        if "EM" not in name:  # those take minutes at this size
+            found[name] = added_memory(_PEER_MEMORY.format(points=points, name=name))[0]
+    return {"points": points, "data_mib": points * 4 / 2**20, "added_mib": found}
+
+
+def stream(points: int) -> dict[str, Any]:
+    """A stream of chunks of 2^20 points, the same chunk again and again, so that only fitting is measured."""
+    added, (seconds,) = added_memory(_STREAM.format(points=points))
+    return {"points": points, "seconds": seconds, "added_mib": added}
+
+
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks speed`."""
     quick = arguments.quick
     sizes = {f"one fit, N = {n:,}": n for n in ((10**4, 10**5) if quick else (10**4, 10**5, 10**6, 10**7))}
-    shapes = ((100, 1000), (1000, 100)) if quick else ((1000, 1000), (10**4, 100), (262_144, 100))
+    shapes = ((100, 100), (1000, 100)) if quick else ((100, 1000), (1000, 1000), (10**4, 1000), (262_144, 100))
     works = {name: partial(single, n) for name, n in sizes.items()}
     works |= {f"{b:,} fits of {n:,} points": partial(batch, b, n) for b, n in shapes}
     works[f"evaluation at {10**5 if quick else 10**6:,} points"] = partial(evaluation, 10**5 if quick else 10**6)
     found: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("speed", total=len(works) + 2)
+        bar = progress.add_task("speed", total=len(works) + 3)
         for name, make in works.items():
+            progress.update(bar, description=name)
             found += rows(name, *make(), rounds=3 if quick else 15)
             progress.advance(bar)
-        points = 10**6 if quick else 10**7
-        memory = added_memory(_MEMORY.format(points=points, warm=False))
+        progress.update(bar, description="memory")
+        held = memory(10**5 if quick else 10**7)
+        progress.advance(bar)
+        progress.update(bar, description="stream")
+        streamed = stream(10**7 if quick else 10**9)
         progress.advance(bar)
         command = [sys.executable, "-c", _IMPORT]
         imports = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(5)]
         progress.advance(bar)
+    same = {f"{b:,} fits of {n:,} points": b for b, n in shapes if n == shapes[0][1]}
     record = {
         "rows": found,
         "slope_of_time_against_points": slope(found, OURS, sizes),
-        "added_memory_mib": {"points": points, "data_mib": points * 4 / 2**20, "fit_with_low_and_high": memory},
+        "slope_of_time_against_batch": slope(found, OURS, same),
+        "memory": held,
+        "stream": streamed,
         "import_seconds_above_jax": float(np.median(imports)),
         "absent": peers.absent(),
         "device": environment.device(),
         "versions": environment.versions(),
     }
-    table = sheet(found, environment.device())
+    tables = [*sheets(found, environment.device()), facts(record)]
     write_json(arguments.out / "speed.json", record)
-    write_text(arguments.out / "speed.md", table.markdown())
+    write_text(arguments.out / "speed.md", "\n".join(table.markdown() for table in tables))
     plot(found, sizes, arguments.out / "speed.png")
-    table.show(console)
-    console.print(f"added memory of a fit of {points:,} points, low and high given: {memory:.1f} MiB")
-    console.print(f"import of fbgmm above jax: {1e3 * np.median(imports):.0f} ms")
-    if peers.absent():
-        console.print(f"absent, not installed: {', '.join(peers.absent())}")
+    for table in tables:
+        table.show(console)
+
+
+def facts(record: dict[str, Any]) -> Sheet:
+    """What is no race: slopes, memory, the stream, the import."""
+    held, streamed = record["memory"], record["stream"]
+    lines = [
+        ["slope of log time against log N, one fit", f"{record['slope_of_time_against_points']:.2f}"],
+        ["slope of log time against log B, batches", f"{record['slope_of_time_against_batch']:.2f}"],
+        *([f"MiB added at N = {held['points']:,}: {name}", f"{mib:.1f}"] for name, mib in held["added_mib"].items()),
+        [f"stream of {streamed['points']:,} points, seconds", f"{streamed['seconds']:.1f}"],
+        ["stream, MiB added", f"{streamed['added_mib']:.1f}"],
+        ["import of fbgmm above jax, ms", f"{1e3 * record['import_seconds_above_jax']:.0f}"],
+        ["peers not installed", ", ".join(record["absent"]) or "none"],
+    ]
+    return Sheet("Slopes, memory, streams", ["quantity", "found"], lines)

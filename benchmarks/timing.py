@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -49,18 +49,22 @@ def _seconds(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def added_memory(program: str) -> float:
-    """MiB by which a program's peak resident memory grows between its lines `before()` and its end.
+def added_memory(program: str) -> tuple[float, list[float]]:
+    """MiB by which a program's peak resident memory grows between its line `before()` and its end, and what it prints.
 
     The program runs in a fresh process, where `before()` marks the memory held once data and compiled code are there.
     """
     head = f"from {__name__} import mark as before\n"
-    tail = "\nfrom resource import *\nprint(getrusage(RUSAGE_SELF).ru_maxrss)\n"
+    tail = "\nbefore()\n"
     result = subprocess.run([sys.executable, "-c", head + program + tail], check=True, capture_output=True, text=True)
-    start, end = (int(line) for line in result.stdout.split()[-2:])
-    return (end - start) / 1024
+    start, *printed, end = map(float, result.stdout.split())
+    return (end - start) / 1024, printed
 
 
 def mark() -> None:
-    """Prints the peak so far. It is reached again only by what is added from here on."""
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """Prints the peak of resident memory so far, in KiB. It is reached again only by what is added from here on.
+
+    Linux's own figure for this program: that of `resource.getrusage` starts at the size of the process that started it.
+    """
+    status = Path("/proc/self/status").read_text()
+    print(status.partition("VmHWM:")[2].split()[0])
