@@ -21,7 +21,7 @@ from . import checks
 from ._typing import Array, Float, Int, Key
 from .basis import Basis, init_basis
 from .icdf import solve_icdf
-from .sampling import choose_components
+from .sampling import bits_and_normal, choose_components
 from .updates import normalize
 from .windows import cdf_sum, density, kernel_sum
 
@@ -104,10 +104,7 @@ class Mixture:
             Draws, shape (*shape, *batch).
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        key_component, key_normal = jax.random.split(key)
-        full = (*shape, *self.batch_shape)
-        bits = jax.random.bits(key_component, full, jnp.uint32)
-        z = jax.random.normal(key_normal, full, self.pi.dtype)
+        bits, z = bits_and_normal(key, (*shape, *self.batch_shape), self.pi.dtype)
         return _of_batch(_draw, self.basis, self.pi, bits, z)
 
     def mean(self) -> Float[Array, " *batch"]:

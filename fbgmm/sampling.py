@@ -1,13 +1,40 @@
-"""Which component each draw comes from: by Walker's alias table for many draws, by bisection for few."""
+"""What draws from a mixture are made of: random words, and which component each draw comes from.
+
+The component is found by Walker's alias table for many draws, by bisection for few.
+"""
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import math
+from functools import partial
 
-from ._typing import Array, Float, Int, UInt
+import jax
+import jax.numpy as jnp
+from jax.extend.random import threefry_2x32
+
+from ._typing import Array, Float, Int, Key, UInt
 
 _ALIAS_PAYS = 4  # draws for each component above which making the table costs less than it saves
 _ALIAS_MOST = 1 << 16  # components that 32 random bits can choose from with 16 bits to spare
+
+
+@partial(jax.jit, static_argnames=("shape", "dtype"))
+def bits_and_normal(key: Key, shape: tuple[int, ...], dtype: jnp.dtype) -> tuple[Array, Array]:
+    """Uniform random words, uint32, and independent standard normal draws, both of that shape."""
+    size, words = math.prod(shape), jax.random.key_data(key)
+    if dtype == jnp.float32 and words.shape == (2,) and 0 < size < 2**32:
+        # Threefry makes two words at a time and `jax.random` keeps one: taking both halves the time of sampling.
+        i = jax.lax.iota(jnp.uint32, size)
+        both = threefry_2x32(words, jnp.concatenate([i, jnp.zeros_like(i)])).reshape(2, *shape)
+        return both[0], _normal(both[1])
+    key_bits, key_normal = jax.random.split(key)
+    return jax.random.bits(key_bits, shape, jnp.uint32), jax.random.normal(key_normal, shape, dtype)
+
+
+def _normal(bits: Array) -> Array:
+    """Standard normal draws from random words, by inversion of 23 bits, each in the middle of its interval."""
+    unit = jax.lax.bitcast_convert_type((bits >> 9) | jnp.uint32(0x3F800000), jnp.float32)  # in [1, 2)
+    return math.sqrt(2) * jax.lax.erf_inv(2 * (unit - 1.5) + 2.0**-23)
 
 
 def choose_components(pi: Float[Array, " n"], bits: UInt[Array, "*draws"]) -> Int[Array, "*draws"]:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fbgmm.sampling import alias_table, choose_components
+from fbgmm import sampling
+from fbgmm.sampling import alias_table, bits_and_normal, choose_components
 
 RNG = np.random.default_rng(0)
 WEIGHTS = {
@@ -63,3 +64,24 @@ def test_the_ends_of_the_bits():
     for pi in (WEIGHTS["first"], WEIGHTS["last"], WEIGHTS["with zeros"]):
         for bits in (ends, ends[:2]):
             assert (pi[np.asarray(choose_components(jnp.asarray(pi), bits))] > 0).all()
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+def test_words_and_normal_draws_are_independent_and_of_the_right_law(impl, dtype):
+    key = jax.random.key(3, impl=impl)
+    bits, z = bits_and_normal(key, (300, 400), jnp.dtype(dtype))
+    assert bits.dtype == jnp.uint32
+    assert z.dtype == dtype
+    assert stats.kstest(np.asarray(z, np.float64).ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(np.asarray(bits, np.float64).ravel() / 2**32, "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(np.asarray(bits, np.float64).ravel(), np.asarray(z).ravel())[0, 1]) < 0.012
+    other = bits_and_normal(jax.random.key(4, impl=impl), (300, 400), jnp.dtype(dtype))
+    assert not np.array_equal(bits, other[0])
+    assert not np.array_equal(z, other[1])
+
+
+def test_normal_draws_are_finite_and_symmetric_at_the_ends_of_the_words():
+    z = sampling._normal(jnp.array([0, 2**32 - 1, 2**31, 2**31 - 1], jnp.uint32))
+    assert np.isfinite(z).all()
+    np.testing.assert_allclose(z[0::2], -z[1::2])
+    assert 5.2 < float(z[1]) < 5.4
