@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from . import ambiguities, environment, speed, sweep, tables
+from . import accuracy, ambiguities, environment, speed, sweep, tables
 from .config import ConfigError
 
 COMMANDS = {
     "tables": (tables, "Tables 1, 2 and 3 of the paper beside its own values"),
     "sweep": (sweep, "any grid of targets, algorithms, n, t, data sizes and seeds; goes on after an interruption"),
     "speed": (speed, "time and memory against the floor and the peers"),
+    "accuracy": (accuracy, "how well densities are estimated, beside kernel estimates and EM, on 40 test densities"),
     "ambiguities": (ambiguities, "what the paper leaves open, the reading taken and the measured effect"),
 }
 

@@ -30,7 +30,7 @@ def single(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
     """One fit of N points, and the factor by which each contender's time is to be multiplied."""
     x = jax.random.normal(jax.random.key(0), (n_points,))
     host = np.asarray(x)
-    works: dict[str, Work] = {FLOOR: lambda: (host.min(), host.max()), OURS: lambda: fbgmm.fit(x).pi}
+    works: dict[str, Work] = {FLOOR: lambda: (host.min(), host.max()), OURS: lambda: fbgmm.fit(x, n=200).pi}
     works |= {name: partial(fit, host) for name, fit in peers.installed().items()}
     return works, dict.fromkeys(works, 1.0)
 
@@ -39,7 +39,7 @@ def batch(rows: int, n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
     """Fits of many rows; the peers loop, over a part of the rows where all would take too long."""
     xs = jax.random.normal(jax.random.key(0), (rows, n_points))
     host = np.asarray(xs)
-    works: dict[str, Work] = {FLOOR: lambda: (host.min(1), host.max(1)), OURS: lambda: fbgmm.fit_batch(xs).pi}
+    works: dict[str, Work] = {FLOOR: lambda: (host.min(1), host.max(1)), OURS: lambda: fbgmm.fit_batch(xs, n=200).pi}
     some = min(rows, _LOOP_ROWS)
     for name, fit in peers.installed().items():
         works[f"{name}, loop"] = partial(_loop, fit, host[:some])
@@ -68,9 +68,9 @@ def evaluation(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
 _MEMORY = """
 import sys, jax, numpy as np, fbgmm
 x = jax.random.normal(jax.random.key(0), ({points},))
-fbgmm.fit(x, low=-6.0, high=6.0).pi.block_until_ready() if {warm} else x.block_until_ready()
+fbgmm.fit(x, n=200, low=-6.0, high=6.0).pi.block_until_ready() if {warm} else x.block_until_ready()
 before()
-fbgmm.fit(x, low=-6.0, high=6.0).pi.block_until_ready()
+fbgmm.fit(x, n=200, low=-6.0, high=6.0).pi.block_until_ready()
 """
 
 _PEER_MEMORY = """

@@ -1,7 +1,18 @@
 """fbgmm: density estimation with Gaussians on a fixed basis, in JAX."""
 
 from . import sources, testing
-from .algorithms import Algorithm, algorithm1, algorithm2
+from .algorithms import (
+    Algorithm,
+    algorithm1,
+    algorithm2,
+    duality_gap,
+    interior_point,
+    least_squares,
+    maximum_likelihood,
+    multi_scale,
+    roughness,
+)
+from .bandwidth import isj, sheather_jones
 from .basis import Basis, init_basis, init_basis_from
 from .fit import fit, fit_batch
 from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
@@ -21,6 +32,7 @@ __all__ = [
     "algorithm1",
     "algorithm2",
     "density_information_loss",
+    "duality_gap",
     "fit",
     "fit_batch",
     "fit_stream",
@@ -28,9 +40,16 @@ __all__ = [
     "init_basis",
     "init_basis_from",
     "init_pi",
+    "interior_point",
+    "isj",
+    "least_squares",
     "local_loss_bound",
+    "maximum_likelihood",
     "mix",
+    "multi_scale",
     "normalize",
+    "roughness",
+    "sheather_jones",
     "sources",
     "testing",
     "update_pi",

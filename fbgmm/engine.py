@@ -10,9 +10,13 @@ import jax.numpy as jnp
 
 from . import checks
 from ._typing import Array
-from .algorithms import Algorithm
+from .algorithms import Algorithm, algorithm2
+from .auto import choose
 from .basis import Basis, data_range
+from .coordinate import coordinate, summary
+from .counts import add, count, no_counts, total
 from .mixture import Mixture
+from .pyramid import BINS
 from .status import Status
 from .tally import in_blocks, rows_at_a_time
 
@@ -73,6 +77,55 @@ def fit_arrays(
         return rows(data) if shape[0] <= size else in_blocks(rows, data, size)
 
     return jax.lax.platform_dependent(data, cpu=blocks, default=rows)
+
+
+_AUTO_ROWS = 16  # data sets whose candidates are held at a time
+
+
+def auto_arrays(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool) -> Mixture:
+    """As `fit_arrays`, for the n, t and smoothing that the data choose (`fbgmm.auto`). Pure.
+
+    Compiled in two parts: the bins for each new length of the data, the choice, which takes longer, once.
+    """
+    status, outside, *binned = _binned(parts, low, high, drop_outside)
+    basis, pi, choice = _choose_one(*binned) if status.ndim == 0 else _choose_rows(binned)
+    return Mixture(basis, pi, status, outside, choice)
+
+
+@partial(jax.jit, static_argnames="drop_outside")
+def _binned(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool) -> tuple[Any, ...]:
+    data = _examine(parts, low, high, Options(BINS, None, algorithm2(), drop_outside), ())
+
+    def row(data: _Data) -> tuple[Any, ...]:
+        found = summary(data.parts)
+        at = coordinate(data.low, data.high, found)
+        one = jnp.ones_like(data.low)
+        bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
+        state = no_counts(bins)
+        for x, weights in data.parts:
+            state = add(state, count(bins, at.u(x), weights))
+        return data.status, data.outside, total(state), at, found
+
+    return row(data) if data.status.ndim == 0 else jax.vmap(row)(data)
+
+
+_choose_one = jax.jit(choose)
+_choose_block = jax.jit(jax.vmap(choose))
+
+
+def _choose_rows(binned: Any) -> Any:
+    """The choice for each row, in blocks of one size: compiled once for all numbers of rows, and few held at a time."""
+    rows = binned[0].shape[0]
+    size = min(_AUTO_ROWS, 1 << (rows - 1).bit_length())
+    blocks = -(-rows // size)
+    take = jnp.minimum(jnp.arange(blocks * size), rows - 1).reshape(blocks, size)
+    cut = jax.tree.map(lambda a: a[take], binned)
+    if checks.is_concrete(cut):
+        each = [_choose_block(*jax.tree.map(lambda a, i=i: a[i], cut)) for i in range(blocks)]
+        found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each)
+    else:
+        found = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), jax.lax.map(lambda b: _choose_block(*b), cut))
+    return jax.tree.map(lambda a: a[:rows], found)
 
 
 class _Facts(NamedTuple):

@@ -19,18 +19,21 @@ from .algorithms import Algorithm, resolve
 from .basis import t_bound
 from .checks import Outside
 from .complaints import complaint
-from .engine import Options, Parts
+from .engine import Options, Parts, auto_arrays
 from .lengths import few_lengths, on_host, padded_length
 from .mixture import Mixture
 from .shards import run
 from .status import Status
 
+N, T, ALGORITHM = 200, 2.0, 2
+"""What stands for an argument that is not given where another is."""
+
 
 def fit(
     x: Any,
-    n: int = 200,
-    t: Any = 2.0,
-    algorithm: Algorithm | int = 2,
+    n: int | None = None,
+    t: Any = None,
+    algorithm: Algorithm | int | None = None,
     *,
     weights: Any = None,
     low: Any = None,
@@ -39,11 +42,15 @@ def fit(
 ) -> Mixture:
     """Fits the weights of n Gaussians on a fixed basis to one-dimensional data, in one pass.
 
+    With none of n, t and algorithm given, the data choose: many smoothings are cross-validated on the counts, averaged,
+    and collapsed onto one fine basis (`fbgmm.auto`); `Mixture.report` says how. For that the data should number 20 or
+    more. Where one of the three is given, the others are n = 200, t = 2 and algorithm 2.
+
     Args:
         x: data, shape (N,): an array or a list, integers too.
         n: number of components.
         t: sigma in units of the spacing of the means, usually 1 to 5. Larger is smoother.
-        algorithm: 1, 2 (the default), or an `Algorithm`.
+        algorithm: 1, 2, or an `Algorithm`.
         weights: data weights, shape (N,): 0 means absent, 2 means twice.
         low, high: range of the basis; where None, the minimum and maximum of the data.
         outside: what becomes of points outside a given range: "end": they count in its end cells; "drop": they are
@@ -70,13 +77,21 @@ def fit(
         raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,). For many data sets use fbgmm.fit_batch")
     weights = checks.as_weights(weights, x.shape)
     low, high = checks.given_range(low, high, dtype=x.dtype)
-    capacity = checks.positive_integer("n", n)
-    options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), checks.drops_outside(outside))
+    drop = checks.drops_outside(outside)
     parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
+    if n is None and t is None and algorithm is None:
+        return _checked(auto_arrays(parts, low, high, drop_outside=drop), x, weights, low, high)
+    n, t, algorithm = _defaults(n, t, algorithm)
+    capacity = checks.positive_integer("n", n)
+    options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), drop)
     ends: tuple[Any, Any] = low, high
     if host and low is None and high is None and weights is None and (found := _finite_ends(x)):
         ends, options = found, options._replace(seen=True)
-    gmm = run(parts, *ends, *_scalars(x.dtype, capacity, t), options)
+    return _checked(run(parts, *ends, *_scalars(x.dtype, capacity, t), options), x, weights, low, high)
+
+
+def _checked(gmm: Mixture, x: Any, weights: Any, low: Any, high: Any) -> Mixture:
+    """The mixture, where the data were good; raises ValueError where they were not and that can be known."""
     if checks.is_concrete(gmm.status) and (status := int(np.asarray(gmm.status))) != Status.OK:
         raise ValueError(complaint(status, x, weights, low, high))
     return gmm
@@ -84,9 +99,9 @@ def fit(
 
 def fit_batch(
     xs: Any,
-    n: Any = 200,
-    t: Any = 2.0,
-    algorithm: Algorithm | int = 2,
+    n: Any = None,
+    t: Any = None,
+    algorithm: Algorithm | int | None = None,
     *,
     weights: Any = None,
     low: Any = None,
@@ -95,6 +110,8 @@ def fit_batch(
     on_error: Literal["raise", "status"] = "raise",
 ) -> Mixture:
     """Fits many data sets, with every combination of n and t, in one compiled call.
+
+    With none of n, t and algorithm given, each data set chooses by itself, as in `fit`.
 
     Args:
         xs: data, shape (B, N), or a list of B one-dimensional arrays of any lengths.
@@ -129,12 +146,17 @@ def fit_batch(
     if weights is not None:
         w = checks.as_weights(weights, x.shape) if mask is None else _ragged_weights(weights, mask)
     low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
-    ns = list(n) if _is_sequence(n) else [n]
-    if not ns:
-        raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
-    ns = [checks.positive_integer("n", each) for each in ns]
-    options = Options(max(ns), t_bound(t), resolve(algorithm), checks.drops_outside(outside))
-    gmm = run(((x, w),), low, high, *_scalars(x.dtype, ns if _is_sequence(n) else ns[0], t), options)
+    drop = checks.drops_outside(outside)
+    if n is None and t is None and algorithm is None:
+        gmm = auto_arrays(((x, w),), low, high, drop_outside=drop)
+    else:
+        n, t, algorithm = _defaults(n, t, algorithm)
+        ns = list(n) if _is_sequence(n) else [n]
+        if not ns:
+            raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
+        ns = [checks.positive_integer("n", each) for each in ns]
+        options = Options(max(ns), t_bound(t), resolve(algorithm), drop)
+        gmm = run(((x, w),), low, high, *_scalars(x.dtype, ns if _is_sequence(n) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
         status = np.asarray(gmm.status).reshape(x.shape[0], -1)[:, 0]  # the same for every n and t
         bad = np.flatnonzero(status)
@@ -149,6 +171,10 @@ def fit_batch(
                 "With on_error='status' the others are fitted and gmms.status names the bad ones"
             )
     return gmm
+
+
+def _defaults(n: Any, t: Any, algorithm: Any) -> tuple[Any, Any, Any]:
+    return N if n is None else n, T if t is None else t, ALGORITHM if algorithm is None else algorithm
 
 
 def _finite_ends(x: np.ndarray) -> tuple[Any, Any] | None:

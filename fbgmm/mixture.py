@@ -20,13 +20,14 @@ import numpy as np
 from . import checks
 from ._typing import Array, Float, Int, Key
 from .basis import Basis, init_basis
+from .choice import Choice, report
 from .icdf import solve_icdf
 from .sampling import bits_and_normal, choose_components
 from .updates import normalize
 from .windows import cdf_sum, density, kernel_sum
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["basis", "pi", "status", "outside"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["basis", "pi", "status", "outside", "choice"], meta_fields=[])
 @dataclass(frozen=True)
 class Mixture:
     """The density g(x) = Σ_i pi_i N(x; mu_i, sigma²) on a fixed basis (section 2.1). A pytree.
@@ -40,6 +41,7 @@ class Mixture:
         pi: weights, shape (*batch, n); at least 0 and of sum 1 if the fit's algorithm is one of the library's.
         status: what was wrong with the data, a `Status` for each element, shape (*batch,); None if not fitted.
         outside: how many points lay outside [low, high], shape (*batch,); None if not fitted.
+        choice: how n, t and the smoothing were chosen; None where they were given. `report` says it in words.
 
     Example:
         >>> import fbgmm
@@ -52,6 +54,7 @@ class Mixture:
     pi: Float[Array, "*batch n"]
     status: Int[Array, " *batch"] | None = None
     outside: Int[Array, " *batch"] | None = None
+    choice: Choice | None = None
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -62,8 +65,9 @@ class Mixture:
         if not self.batch_shape:
             raise TypeError("this mixture has no batch axes to index; its weights are gmm.pi")
         index = index if isinstance(index, tuple) else (index,)
-        basis, status, outside = jax.tree.map(lambda leaf: leaf[index], (self.basis, self.status, self.outside))
-        return Mixture(basis, self.pi[(*index, slice(None))], status, outside)
+        rest = self.basis, self.status, self.outside, self.choice
+        basis, status, outside, choice = jax.tree.map(lambda leaf: leaf[index], rest)
+        return Mixture(basis, self.pi[(*index, slice(None))], status, outside, choice)
 
     def log_prob(self, x: Any) -> Float[Array, "..."]:
         """log g(x), finite and right also where g underflows.
@@ -124,6 +128,19 @@ class Mixture:
         """
         return _at(_entropy, self, jnp.zeros((), self.pi.dtype))
 
+    def report(self) -> str:
+        """How `fit` chose by itself: candidates and their shares, score, effective parameters, warnings.
+
+        Raises:
+            ValueError: n, t or the algorithm was given, so that nothing was chosen.
+            TypeError: a batch; index it first.
+        """
+        if self.choice is None:
+            raise ValueError("nothing was chosen here: n, t or algorithm was given; found choice = None")
+        if self.batch_shape:
+            raise TypeError(f"report is for one mixture; found batch shape {self.batch_shape}: take gmms[i].report()")
+        return report(self.choice, self.basis)
+
     def __repr__(self) -> str:
         batch = f", batch_shape={self.batch_shape}" if self.batch_shape else ""
         return f"Mixture({self.basis!r}{batch})"
@@ -179,7 +196,7 @@ def mix(mixtures: Sequence[Mixture], shares: Any = None) -> Mixture:
 
     Example:
         >>> import fbgmm
-        >>> a, b = fbgmm.fit([0.0, 1.0, 2.0]), fbgmm.fit([5.0, 6.0, 7.0])
+        >>> a, b = fbgmm.fit([0.0, 1.0, 2.0], n=200), fbgmm.fit([5.0, 6.0, 7.0], n=200)
         >>> round(float(fbgmm.mix([a, b], [0.75, 0.25]).mean()), 3)
         2.25
     """

@@ -136,7 +136,7 @@ def test_streams_of_all_kinds(dtype):
 
 def test_defaults(dtype):
     x = np.random.default_rng(0).normal(size=100).astype(dtype)
-    gmm = fbgmm.fit(x)
+    gmm = fbgmm.fit(x, t=2)
     assert gmm.pi.shape == (200,)
     np.testing.assert_allclose(gmm.basis.t, 2.0)
     np.testing.assert_array_equal(gmm.pi, fbgmm.fit(x, 200, 2.0, algorithm2()).pi)

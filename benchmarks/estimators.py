@@ -1,0 +1,104 @@
+"""Who takes part in `python -m benchmarks accuracy`: this library's estimators, and the rivals."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import fbgmm
+
+from . import environment
+from .rivals import RIVALS, Fit, Pdf, installed, quietly
+
+AUTO = "auto"
+
+_POINTS_AT_ONCE = 2**14
+
+
+def ours(**settings: Any) -> Fit:
+    """`fbgmm.fit(x, **settings)` as an estimator."""
+
+    def fit(x: np.ndarray) -> Pdf:
+        return pdf_of(jax.block_until_ready(fbgmm.fit(x, **settings)))
+
+    return fit
+
+
+def pdf_of(gmm: Any) -> Pdf:
+    """A mixture's density on the host, in blocks of one size: any other number of points would compile anew."""
+
+    def pdf(x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, np.float64)
+        padded = np.zeros((-(-x.size // _POINTS_AT_ONCE), _POINTS_AT_ONCE))
+        padded.ravel()[: x.size] = x.ravel()
+        values = np.concatenate([np.asarray(gmm.prob(block), np.float64) for block in padded])
+        return values[: x.size].reshape(x.shape)
+
+    return pdf
+
+
+OURS: dict[str, Fit] = {
+    **{f"Algorithm {a}, {t}r": ours(n=200, t=float(t), algorithm=a) for a in (1, 2) for t in (1, 2, 3)},
+    # A new algorithm is one line here: "name": ours(algorithm=…, n=…, t=…).
+    AUTO: ours(),
+}
+"""This library's estimators by name."""
+
+
+def names() -> list[str]:
+    """All that can run here, ours first."""
+    return [*OURS, *filter(installed, RIVALS)]
+
+
+def absent() -> list[str]:
+    return [name for name in RIVALS if not installed(name)]
+
+
+def fit_of(name: str) -> Fit:
+    return OURS[name] if name in OURS else quietly(RIVALS[name].fit)
+
+
+def calls(name: str) -> int:
+    """Calls of the fit on a sample, of which the last is timed: ours compile in the first."""
+    return 2 if name in OURS else 1
+
+
+def seeds_allowed(name: str, size: int) -> float:
+    """On how many seeds a slow rival is run at a size."""
+    limits = [seeds for least, seeds in RIVALS[name].seeds if size >= least] if name in RIVALS else []
+    return min(limits, default=float("inf"))
+
+
+@cache
+def identity(name: str) -> str:
+    """A digest of the code and versions that an estimator's numbers depend on.
+
+    A rival's do not depend on this library, so that its results, which are slow to make, outlive every change of ours.
+    """
+    here = Path(__file__).parent
+    measure = ["densities.py", "accuracy_losses.py", "accuracy_real.py", "targets.py"]
+    parts: list[Any] = [name, importlib.metadata.version("numpy"), importlib.metadata.version("scipy")]
+    if name in OURS:
+        parts += [_digest(here / "estimators.py"), environment.source_digest(), environment.platform()]
+        parts += [environment.versions()]
+    else:
+        parts += [_digest(here / "rivals.py"), rival_versions()[RIVALS[name].package]]
+    return hashlib.sha256(repr([*parts, *(_digest(here / file) for file in measure)]).encode()).hexdigest()[:16]
+
+
+@cache
+def rival_versions() -> dict[str, str]:
+    """Versions of the rivals' packages that are installed."""
+    distributions = importlib.metadata.packages_distributions()
+    packages = sorted({RIVALS[name].package for name in filter(installed, RIVALS)})
+    return {package: importlib.metadata.version(distributions[package][0]) for package in packages}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

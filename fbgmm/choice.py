@@ -1,0 +1,92 @@
+"""How `fit(x)` chose by itself: what it found out about the data and which candidates carried the weight."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._typing import Array
+from .pyramid import SIGMAS
+
+STEPS = (0, 2, 8, 24)
+"""Steps of EM after which a candidate stops."""
+
+NUMBERS = (1, 2, 3, 4, 6, 8)
+"""Numbers of components of the mixtures with free means and widths."""
+
+MIRRORS = ("none", "the left end", "the right end", "both ends")
+
+
+class Choice(NamedTuple):
+    """Leaves share the mixture's batch shape.
+
+    Attributes:
+        weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of `fbgmm.pyramid`, in
+            units of the range of the data, and the steps of EM.
+        free_weight: of the mixtures with free means and widths, shape (*batch, numbers) (`fbgmm.free`).
+        mirror: at which ends of the range the density was found to end at its full height: 1 left, 2 right, 3 both.
+        kappa: how far the coordinate bends (`fbgmm.coordinate`); 0: linear.
+        points: sum of the data weights.
+        score: cross-validated mean log-likelihood of a point, in nats, of the candidates together.
+        score_error: its standard error.
+        parameters: effective number of parameters: by how much the likelihood of the data that were fitted exceeds
+            the cross-validated one, in nats.
+        distinct: share of different values among the data.
+    """
+
+    weight: Array
+    free_weight: Array
+    mirror: Array
+    kappa: Array
+    points: Array
+    score: Array
+    score_error: Array
+    parameters: Array
+    distinct: Array
+
+
+def report(choice: Choice, basis: Any) -> str:
+    """The choice in words, for one mixture."""
+    weight = np.asarray(choice.weight, np.float64)
+    width = float(basis.r) * basis.capacity / 2  # of the range of the data: half of the basis' own
+    lines = [
+        f"fbgmm chose by itself for {float(choice.points):g} points",
+        f"  answer: n = {basis.capacity}, t = {float(basis.t):.3g}, sigma = {float(basis.sigma):.4g}",
+        f"  cross-validated log-likelihood: {float(choice.score):.4f} ± {float(choice.score_error):.4f} nats a point",
+        f"  effective number of parameters: {float(choice.parameters):.1f}",
+        "  candidates that carried the weight (sigma in units of the data, share):",
+    ]
+    for octave, ratio, step in sorted(np.ndindex(weight.shape), key=lambda index: -weight[index])[:6]:
+        if weight[octave, ratio, step] < 0.01:
+            break
+        sigma = float(SIGMAS[octave, ratio])
+        equal = f"n = {round(2 / sigma)} at t = 2"
+        lines.append(
+            f"    sigma = {sigma * width:.4g} ({equal}), {STEPS[step]} steps of EM: {weight[octave, ratio, step]:.0%}"
+        )
+    for number, share in zip(NUMBERS, np.asarray(choice.free_weight, np.float64), strict=True):
+        if share >= 0.01:
+            lines.append(f"    {number} normal densities with free means and widths: {share:.0%}")
+    lines += [f"  warning: {text}" for text in warnings(choice)]
+    return "\n".join(lines)
+
+
+def warnings(choice: Choice) -> list[str]:
+    """What a user should know about the data; empty if nothing."""
+    found = []
+    if float(choice.kappa) > 0:
+        found.append("heavy tails: the middle half of the data fills less than 1/16 of their range")
+    if float(choice.distinct) < 0.9:
+        found.append(
+            f"ties or rounded data: only {float(choice.distinct):.0%} of the values differ from their neighbours"
+        )
+    if int(choice.mirror):
+        found.append(f"an edge: the density does not run out at {MIRRORS[int(choice.mirror)]} of the range")
+    if float(choice.points) < LEAST_POINTS:
+        found.append(f"fewer than {LEAST_POINTS} points: no cross-validation, sigma by Silverman's rule")
+    return found
+
+
+LEAST_POINTS = 20
+"""Points below which folds say nothing."""
