@@ -73,10 +73,21 @@ def test_isj_against_the_paper(name, dtype):
 
 
 @pytest.mark.parametrize("name", samples())
+def test_isj_against_kde_diffusion(name, dtype):
+    kde1d = pytest.importorskip("kde_diffusion").kde1d
+    x = samples()[name]
+    half = np.ptp(x) / 2
+    expected = kde1d(x, limits=(x.min() - half, x.max() + half))[2]
+    np.testing.assert_allclose(fbgmm.isj(*binned(x, dtype)), expected, rtol=0.005)
+
+
+@pytest.mark.parametrize("name", samples())
 def test_isj_against_kdepy(name, dtype):
+    """KDEpy 1.1.12 solves for t on a wider grid but multiplies √t by the range of the data, not by the grid's."""
     selection = pytest.importorskip("KDEpy.bw_selection")
     x = samples()[name]
-    expected = selection.improved_sheather_jones(x[:, None])
+    grid = selection.autogrid(x[:, None], boundary_abs=6, num_points=2**10, boundary_rel=0.5)
+    expected = selection.improved_sheather_jones(x[:, None]) * np.ptp(grid) / np.ptp(x)
     np.testing.assert_allclose(fbgmm.isj(*binned(x, dtype)), expected, rtol=0.02)
 
 
@@ -97,13 +108,13 @@ def test_units_and_bins(rule, dtype):
 
 
 @pytest.mark.parametrize("rule", [fbgmm.isj, fbgmm.sheather_jones])
-@pytest.mark.parametrize("size", [10**3, 10**6])
-def test_the_known_best_of_a_normal_density(rule, size, dtype):
+@pytest.mark.parametrize(("size", "within"), [(10**3, 0.12), (10**6, 0.02)])
+def test_the_known_best_of_a_normal_density(rule, size, within, dtype):
     """Exact counts of a normal density: the bandwidth of least mean integrated squared error is 1.0592 N^(−1/5)."""
     at = np.linspace(-5, 5, 1000)
     c = np.exp(-0.5 * at**2)
     h = rule(jnp.asarray(c * size / c.sum(), dtype), at[1] - at[0])
-    np.testing.assert_allclose(h, 1.0592 * size**-0.2, rtol=0.06)
+    np.testing.assert_allclose(h, 1.0592 * size**-0.2, rtol=within)
 
 
 @pytest.mark.parametrize("rule", [fbgmm.isj, fbgmm.sheather_jones])

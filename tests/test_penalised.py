@@ -1,4 +1,4 @@
-"""The roughness penalty against a general solver, the pyramid of widths against its definition, and what both are for."""
+"""The roughness penalty against a general solver, the pyramid of widths against its definition, and their purpose."""
 
 import jax.numpy as jnp
 import numpy as np
