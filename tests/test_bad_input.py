@@ -79,7 +79,7 @@ CASES = {
     "no n": (lambda: fbgmm.fit_batch([GOOD], n=()), ValueError, r"n must .* found \(\)"),
     "n of a batch": (lambda: fbgmm.fit_batch([GOOD], n=(3, 0)), ValueError, "n must be at least 1; found 0"),
     "n text": (lambda: fbgmm.fit(GOOD, n="200"), TypeError, "n must be an integer.* found '200'"),
-    "n None": (lambda: fbgmm.fit(GOOD, n=None), TypeError, "n must be an integer.* found None"),
+    "n as text": (lambda: fbgmm.fit(GOOD, n="many"), TypeError, "n must be an integer.* found 'many'"),
     "t NaN": (lambda: fbgmm.fit(GOOD, t=np.nan), ValueError, "t must be finite and above 0"),
     "t text": (lambda: fbgmm.fit(GOOD, t="2"), TypeError, "t must be a number"),
     "algorithm 3": (
