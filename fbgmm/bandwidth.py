@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ _HALVINGS = 40
 _STAGES = 7
 
 
-def isj(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1.0) -> Float[Array, ""]:
+def isj(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, ""]:
     """The improved Sheather–Jones bandwidth: the fixed point of Botev's diffusion estimator.
 
     It assumes nothing of the density's shape, so that separate peaks do not widen it.
@@ -32,7 +32,7 @@ def isj(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1.0) -> Floa
     Args:
         c: counts or weights of the data in bins of equal width, shape (bins,). Some hundred bins over the range of the
             data are enough; a bandwidth below about the width of a bin cannot be seen.
-        width: of a bin, in the units of the data.
+        width: of a bin, in the units of the data; a number.
 
     Returns:
         The standard deviation of the kernel, in the units of the data. Where the fixed point does not exist (few
@@ -55,6 +55,11 @@ def isj(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1.0) -> Floa
         >>> bool(0.1 < sigma < 0.3)
         True
     """
+    return _isj(_one_row(c)) * width
+
+
+@jax.jit
+def _isj(c: Array) -> Array:
     waves = _waves(c)
 
     def excess(log_t: Array) -> Array:
@@ -71,10 +76,10 @@ def isj(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1.0) -> Floa
     low, high = 2 * math.log(0.1 / waves.bins), 2 * math.log(0.3)
     log_t, found = _first_root(excess, low, high, c.dtype)
     h = jnp.where(found, jnp.exp(log_t / 2) * waves.bins, _silverman(c))
-    return _or_half_a_bin(h, c) * width
+    return _or_half_a_bin(h, c)
 
 
-def sheather_jones(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1.0) -> Float[Array, ""]:
+def sheather_jones(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, ""]:
     """The bandwidth of Sheather and Jones that solves its equation, with pilots from a normal reference.
 
     Args:
@@ -98,6 +103,11 @@ def sheather_jones(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1
         >>> bool(abs(h / 0.266 - 1) < 0.1)  # the best one is 1.059 · 1000^(−1/5)
         True
     """
+    return _sheather_jones(_one_row(c)) * width
+
+
+@jax.jit
+def _sheather_jones(c: Array) -> Array:
     waves = _waves(c)
     n = jnp.maximum(waves.points, 2)
     scale = _scale(c)
@@ -119,7 +129,7 @@ def sheather_jones(c: Float[Array, " bins"], width: Float[Array, ""] | float = 1
         return log_h + (math.log(2 * math.sqrt(math.pi)) + jnp.log(n) + curved) / 5
 
     log_h, found = _first_root(excess, math.log(0.1), math.log(length), c.dtype)
-    return _or_half_a_bin(jnp.where(found, jnp.exp(log_h), _silverman(c)), c) * width
+    return _or_half_a_bin(jnp.where(found, jnp.exp(log_h), _silverman(c)), c)
 
 
 class _Waves(NamedTuple):
@@ -136,9 +146,13 @@ class _Waves(NamedTuple):
     points: Array
 
 
-def _waves(c: Array) -> _Waves:
+def _one_row(c: Array) -> Array:
     if c.ndim != 1:
         raise ValueError(f"c has shape {c.shape}; allowed: one dimension, (bins,); use jax.vmap for many")
+    return c
+
+
+def _waves(c: Array) -> _Waves:
     points = jnp.maximum(jnp.sum(c), 1)
     shares = jnp.pad(c / points, c.shape[0] // 2 + 1)
     m = shares.shape[0]

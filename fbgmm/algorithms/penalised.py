@@ -216,15 +216,18 @@ def _pilot(c: Array, basis: Basis, pyramid: Pyramid, points: Kernel) -> Array:
     """Σ_i p_i exp(−½z²) at the bins for the kernel estimate of the best level, by the likelihood without each point."""
     n = jnp.maximum(jnp.sum(c), 2)
     w, cells = shares(c), shares(coarse(c, basis))
-    estimates, scores = [], []
-    own = cells
-    for j in range(len(pyramid.bases)):
+    levels, own, count = [], cells, len(pyramid.bases)
+    for j in range(count):
         if j:
             own = jnp.sum(jnp.pad(own, (0, own.shape[0] % 2)).reshape(-1, 2), axis=1)
-        levels = [own if i == j else jnp.zeros(b.capacity, basis.dtype) for i, b in enumerate(pyramid.bases)]
-        f = points.apply(pyramid.collapse(levels))
-        others = jnp.maximum((n * f - 1 / 2**j) / (n - 1), 0)  # a point's own Gaussian is 2^−j high at its mean
-        score = log_likelihood(w, 0.99 * others + 0.01 * basis.t * math.sqrt(2 * math.pi) / basis.n)
-        estimates.append(f)
-        scores.append(jnp.where(jnp.any(pyramid.used[j]), score, -jnp.inf))
-    return jnp.stack(estimates)[jnp.argmax(jnp.stack(scores))]
+        levels.append(jnp.zeros((count, own.shape[0]), basis.dtype).at[j].set(own))  # row i: the estimate by level i
+    estimates = jax.vmap(lambda one: points.apply(pyramid.collapse(one)))(levels)
+    uniform = basis.t * math.sqrt(2 * math.pi) / basis.n
+
+    def score(j: Array, f: Array) -> Array:
+        others = jnp.maximum((n * f - 0.5**j) / (n - 1), 0)  # a point's own Gaussian is 2^−j high at its mean
+        return log_likelihood(w, 0.99 * others + 0.01 * uniform)
+
+    scores = jax.vmap(score)(jnp.arange(count, dtype=basis.dtype), estimates)
+    usable = jnp.stack([jnp.any(on) for on in pyramid.used])
+    return estimates[jnp.argmax(jnp.where(usable, scores, -jnp.inf))]
