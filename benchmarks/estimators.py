@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import fbgmm
@@ -18,6 +20,8 @@ from .rivals import RIVALS, Fit, Pdf, installed, quietly
 
 AUTO = "auto"
 
+BANDWIDTH_BINS = 1000
+
 _POINTS_AT_ONCE = 2**14
 
 
@@ -26,6 +30,18 @@ def ours(**settings: Any) -> Fit:
 
     def fit(x: np.ndarray) -> Pdf:
         return pdf_of(jax.block_until_ready(fbgmm.fit(x, **settings)))
+
+    return fit
+
+
+def with_bandwidth(select: Callable[[Any, Any], Any]) -> Fit:
+    """Algorithm 2 with sigma from a bandwidth selector, on as many components as a bin is wide."""
+
+    def fit(x: np.ndarray) -> Pdf:
+        basis = fbgmm.init_basis_from(x, n=BANDWIDTH_BINS)
+        counts, _ = np.histogram(x, np.asarray(basis.edges, x.dtype))
+        t = max(float(select(jnp.asarray(counts, basis.r.dtype), basis.r) / basis.r), 0.5)
+        return pdf_of(jax.block_until_ready(fbgmm.fit(x, n=BANDWIDTH_BINS, t=t)))
 
     return fit
 
@@ -45,10 +61,21 @@ def pdf_of(gmm: Any) -> Pdf:
 
 OURS: dict[str, Fit] = {
     **{f"Algorithm {a}, {t}r": ours(n=200, t=float(t), algorithm=a) for a in (1, 2) for t in (1, 2, 3)},
+    "maximum likelihood, 16 steps": ours(n=200, t=2.0, algorithm=fbgmm.maximum_likelihood(16)),
+    "maximum likelihood, accelerated": ours(n=200, t=2.0, algorithm=fbgmm.maximum_likelihood(16, accelerated=True)),
+    "interior point": ours(n=200, t=3.0, algorithm=fbgmm.interior_point()),
+    "roughness": ours(n=200, t=2.0, algorithm=fbgmm.roughness()),
+    "multi-scale": ours(n=200, t=1.0, algorithm=fbgmm.multi_scale()),
+    "least squares": ours(n=200, t=2.0, algorithm=fbgmm.least_squares()),
+    "Algorithm 2, ISJ": with_bandwidth(fbgmm.isj),
+    "Algorithm 2, Sheather–Jones": with_bandwidth(fbgmm.sheather_jones),
     # A new algorithm is one line here: "name": ours(algorithm=…, n=…, t=…).
     AUTO: ours(),
 }
 """This library's estimators by name."""
+
+FEW_SEEDS = {"least squares": ((0, 5),)}
+"""As in `Rival.seeds`, for ours that are slow."""
 
 
 def names() -> list[str]:
@@ -70,8 +97,9 @@ def calls(name: str) -> int:
 
 
 def seeds_allowed(name: str, size: int) -> float:
-    """On how many seeds a slow rival is run at a size."""
-    limits = [seeds for least, seeds in RIVALS[name].seeds if size >= least] if name in RIVALS else []
+    """On how many seeds a slow estimator is run at a size."""
+    every = RIVALS[name].seeds if name in RIVALS else FEW_SEEDS.get(name, ())
+    limits = [seeds for least, seeds in every if size >= least]
     return min(limits, default=float("inf"))
 
 

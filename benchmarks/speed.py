@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,17 @@ def evaluation(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
         works[f"icdf of {len(q)}, n = {n}"] = partial(gmm.icdf, q)
         works[f"sample, {10 * n_points} draws, n = {n}"] = partial(gmm.sample, jax.random.key(2), (10 * n_points,))
     return works, dict.fromkeys(works, 1.0)
+
+
+def choosing(rows: int, sizes: Sequence[int]) -> tuple[dict[str, Work], dict[str, float]]:
+    """`fit(x)` and `fit_batch(xs)` without further arguments, for each data set."""
+    xs = np.asarray(jax.random.normal(jax.random.key(0), (rows, 1000)))
+    batch = f"each of {rows} in a batch, N = 1000"
+    works: dict[str, Work] = {batch: lambda: fbgmm.fit_batch(xs).pi}
+    for size in sizes:
+        x = np.asarray(jax.random.normal(jax.random.key(1), (size,)))
+        works[f"single, N = {size}"] = partial(fbgmm.fit, x)
+    return works, {name: 1 / rows if name == batch else 1.0 for name in works}
 
 
 _MEMORY = """
@@ -124,7 +135,7 @@ def sheets(found: list[dict[str, Any]], where: str) -> list[Sheet]:
     races = dict.fromkeys(row["work"] for row in found)
     lines = [
         [
-            row["contender"] + (f" (×{row['extrapolated_by']:g} of a part)" if row["extrapolated_by"] != 1 else ""),
+            row["contender"] + (f" (×{row['extrapolated_by']:g} of a part)" if row["extrapolated_by"] > 1 else ""),
             _milliseconds(row["median_seconds"]),
             " – ".join(map(_milliseconds, row["quartiles_seconds"])),
             "" if row["of_floor"] is None else f"{row['of_floor']:.1f}",
@@ -201,6 +212,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     works = {name: partial(single, n) for name, n in sizes.items()}
     works |= {f"{b:,} fits of {n:,} points": partial(batch, b, n) for b, n in shapes}
     works[f"evaluation at {10**5 if quick else 10**6:,} points"] = partial(evaluation, 10**5 if quick else 10**6)
+    works["fit(x) alone, which chooses"] = partial(choosing, 20 if quick else 200, (1000,) if quick else (1000, 10**6))
     found: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("speed", total=len(works) + 3)

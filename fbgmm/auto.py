@@ -4,10 +4,10 @@
 
 A candidate is a mixture of normal densities of one width on the bins' centres, whose weights are the data's shares
 after a few steps of EM: none is a kernel density estimate (Algorithm 2), many the maximum likelihood, and stopping
-between is a regulariser. Mixtures of a few free normal densities (`fbgmm.free`) compete with them. Each is fitted on
-four fifths of the counts and scored on the last fifth, for all five fifths. The candidates, weighted by the exponential
-of their score, are averaged and collapsed onto one fine basis: a normal density of width σ is a smear of narrower ones,
-N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²).
+between is a regulariser. Mixtures of all widths at once (`fbgmm.scales`) and of a few free normal densities
+(`fbgmm.free`) compete with them. Each is fitted on four fifths of the counts and scored on the last fifth, for all five
+fifths. The candidates, weighted by their scores, are averaged and collapsed onto one fine basis: a normal density of
+width σ is a smear of narrower ones, N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²).
 """
 
 from __future__ import annotations
@@ -16,22 +16,32 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._typing import Array, Float, Int
 from .basis import Basis
 from .choice import LEAST_POINTS, NUMBERS, STEPS, Choice
 from .coordinate import Coordinate, Summary
-from .free import densities, fit_free, on_cells
-from .pyramid import BINS, OCTAVES, SIGMAS, all_finest, blur, coarser, sum_at_octave
+from .free import LEAST_OCTAVE, densities, fit_free, on_cells
+from .pyramid import BINS, OCTAVES, PER_BIN, RATIOS, SIGMAS, all_coarser, all_finest, blur, join, split, sum_finest
+from .scales import fit_scales
 
 FOLDS = 5
-COMPONENTS = 2048
-"""Of the answer: cells of 1/1024 of the data's range, over the range and half of it on either side."""
+COMPONENTS = 2 * BINS
+"""Of the answer: cells as wide as the bins, over the range and half of it on either side."""
+
+TEMPERATURE = 2.0
+"""A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate."""
+
+COMPLEXITY = 0.4
+"""Nats for each effective parameter, beyond those that cross-validation takes: the best of many scores is flattered."""
+
+FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
+"""Added to the logarithm of the weight of each free mixture: where a few normal clumps explain the data, they do."""
 
 EDGE_EVIDENCE = 2.0
 """Nats of cross-validated likelihood that an edge must gain to be believed."""
 
-_CELL = 2.0  # bins in a cell of the answer
 _SEED = 20230215
 _FLOOR = 1e-4  # share of a uniform density in every candidate when it is scored
 
@@ -52,39 +62,34 @@ class Fitted(NamedTuple):
     """Candidates on the bins.
 
     Attributes:
-        p: their weights, for each octave, shape (steps, 2, splits, m).
+        p: their weights, rows of `fbgmm.pyramid`, shape (steps, 2, splits, row).
         density: of all, on the finest bins, shape (octaves, steps, 2, splits, BINS).
     """
 
-    p: list[Array]
+    p: Array
     density: Array
 
 
 def candidates(shares: Float[Array, "splits bins"], mirror: Int[Array, ""]) -> Fitted:
     """EM from the shares themselves at every width, stopped after each number of `STEPS`."""
-    w = [jnp.stack([coarse, coarse]) for coarse in (coarser(shares, octave) for octave in range(OCTAVES))]
-    start = [0.999 * each + 0.001 / each.shape[-1] for each in w]
+    w = jnp.broadcast_to(all_coarser(shares)[None], (len(RATIOS), shares.shape[0], PER_BIN.size))
+    start = 0.999 * w + 0.001 / jnp.asarray(PER_BIN, w.dtype)[None, None]
 
-    def stop(p: list[Array], more: Array) -> tuple[list[Array], tuple[list[Array], Array]]:
-        p = jax.lax.fori_loop(
-            0, more, lambda _, p: [_em(*pw, o, mirror) for o, pw in enumerate(zip(p, w, strict=True))], p
-        )
+    def step(_: Array, p: Array) -> Array:
+        ratio = w / jnp.maximum(blur(p, mirror), 1e-12)
+        return p * blur(ratio, mirror)  # a blur is its own transpose; the mass stays one
+
+    def stop(p: Array, more: Array) -> tuple[Array, tuple[Array, Array]]:
+        p = jax.lax.fori_loop(0, more, step, p)
         return p, (p, _densities(p, mirror))
 
     _, (p, density) = jax.lax.scan(stop, start, jnp.diff(jnp.array([0, *STEPS])))
     return Fitted(p, jnp.swapaxes(density, 0, 1))
 
 
-def _densities(p: list[Array], mirror: Array) -> Array:
-    """On the finest bins, shape (octaves, 2, splits, BINS)."""
-    return all_finest([blur(each, o, mirror) * each.shape[-1] for o, each in enumerate(p)])
-
-
-def _em(p: Array, w: Array, octave: int, mirror: Array) -> Array:
-    g = blur(p, octave, mirror)
-    q = p * blur(w / jnp.maximum(g, 1e-12), octave, mirror)  # a blur is its own transpose
-    mass = jnp.sum(q, axis=-1, keepdims=True)
-    return jnp.where(mass > 0, q / jnp.where(mass > 0, mass, 1), p)  # without data p stays as it is
+def _densities(p: Array, mirror: Array, ratios: tuple[float, ...] = RATIOS) -> Array:
+    """On the finest bins, shape (octaves, widths, splits, BINS)."""
+    return all_finest(blur(p, mirror, ratios=ratios) * jnp.asarray(PER_BIN, p.dtype)[None, None])
 
 
 def scores(
@@ -94,26 +99,44 @@ def scores(
     return jnp.einsum("fb,...fb->...", folds, jnp.log((1 - _FLOOR) * density + _FLOOR))
 
 
-def choose(counts: Float[Array, " bins"], at: Coordinate, found: Summary) -> tuple[Basis, Float[Array, " n"], Choice]:
-    """From counts on the bins of a coordinate to the answer's basis and weights, and how they were chosen. Pure."""
+def choose(
+    counts: Float[Array, " bins"], at: Coordinate, found: Summary, edges: Int[Array, ""]
+) -> tuple[Basis, Float[Array, " n"], Choice]:
+    """From counts on the bins of a coordinate to the answer's basis and weights, and how they were chosen. Pure.
+
+    Args:
+        edges: at which ends to mirror (`fbgmm.pyramid.blur`); −1: where the data ask for it.
+    """
     points = jnp.sum(counts)
     folds = thin(counts)
     training = jnp.concatenate([counts[None] - folds, counts[None]])
     shares = training / jnp.maximum(jnp.sum(training, axis=-1, keepdims=True), 1e-30)
     allowed = _wide_enough(at, found)
 
-    mirror = _mirror(shares[:-1], folds, allowed)
-    fixed, free = candidates(shares, mirror), fit_free(shares)
-    free_density = densities(free)
-    fixed_table = jnp.where(allowed[:, None], scores(fixed.density[..., :-1, :], folds), -jnp.inf)
-    free_table = jnp.where(mirror == 0, scores(free_density[:, :-1], folds), -jnp.inf)
-    few = points < LEAST_POINTS
-    fixed_table = jnp.where(few, _silverman(at, found, points), fixed_table)
-    free_table = jnp.where(few, -jnp.inf, free_table)
-    flat = jax.nn.softmax(jnp.concatenate([fixed_table.reshape(-1), free_table]))
-    weight, free_weight = flat[: -len(NUMBERS)].reshape(fixed_table.shape), flat[-len(NUMBERS) :]
+    mirror = jnp.where(edges < 0, _mirror(shares[:-1], folds, allowed), edges)
 
-    g = jnp.einsum("otk,otksb->sb", weight, fixed.density) + jnp.einsum("n,nsb->sb", free_weight, free_density)
+    def merit(density: Array) -> Array:
+        score = scores(density[..., :-1, :], folds)
+        parameters = scores(density[..., -1:, :], counts[None]) - score
+        return (score - COMPLEXITY * jnp.maximum(parameters, 0)) / TEMPERATURE
+
+    fixed = candidates(shares, mirror)
+    fixed_merit = jnp.where(allowed[:, None], merit(fixed.density), -jnp.inf)
+    octave, ratio = jnp.unravel_index(jnp.argmax(fixed_merit[:, 0]), allowed.shape)
+    scales, scale_density = fit_scales(shares, fixed.density[octave, 0, ratio], points, mirror, allowed.any(axis=1))
+    free = fit_free(shares)
+    free_density = densities(free)
+    free_merit = jnp.where(allowed[LEAST_OCTAVE, 0], merit(free_density) + jnp.asarray(FAVOUR, shares.dtype), -jnp.inf)
+
+    few = points < LEAST_POINTS
+    fixed_merit = jnp.where(few, _silverman(at, found, points), fixed_merit)
+    other_merit = jnp.where(few, -jnp.inf, jnp.concatenate([merit(scale_density), free_merit]))
+    flat = jax.nn.softmax(jnp.concatenate([fixed_merit.reshape(-1), other_merit]))
+    weight, scale_weight, free_weight = jnp.split(flat, [fixed_merit.size, fixed_merit.size + len(scale_density)])
+    weight = weight.reshape(fixed_merit.shape)
+
+    g = jnp.einsum("otk,otksb->sb", weight, fixed.density)
+    g = g + jnp.einsum("n,nsb->sb", scale_weight, scale_density) + jnp.einsum("n,nsb->sb", free_weight, free_density)
     logs = jnp.log((1 - _FLOOR) * g + _FLOOR)
     slopes = jnp.log(at.slope(_centres(at)))[None]  # scores in the units of the data
     points_ = jnp.maximum(points, 1e-30)
@@ -121,20 +144,22 @@ def choose(counts: Float[Array, " bins"], at: Coordinate, found: Summary) -> tup
     spread = jnp.sum(folds * jnp.square(logs[:-1] + slopes - score)) / points_
     optimism = jnp.sum(counts * logs[-1]) - jnp.sum(folds * logs[:-1])
 
-    ps = [jnp.einsum("tk,tkb->kb", weight[o], p[:, :, -1]) for o, p in enumerate(fixed.p)]
-    masses = on_cells(free, free_weight, COMPONENTS, _CELL / BINS)
-    basis, pi = _collapse(ps, masses, at, mirror, found)
+    shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), BINS >> np.arange(OCTAVES), axis=-1)
+    p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
+    masses = _folded(on_cells(free, free_weight, COMPONENTS, 1 / BINS), jnp.maximum(edges, 0))
+    basis, pi = _collapse(p, masses, at, mirror, found)
     error = jnp.sqrt(spread / points_)
-    weight = jnp.swapaxes(weight, -1, -2)
-    return basis, pi, Choice(weight, free_weight, mirror, at.kappa, points, score, error, optimism, found.distinct)
+    weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
+    return basis, pi, Choice(*weights, mirror, at.kappa, points, score, error, optimism, found.distinct)
 
 
 def _mirror(shares: Array, folds: Array, allowed: Array) -> Array:
     """The ends at which mirrored kernel density estimates score better than plain ones."""
-    w = [jnp.stack([coarse, coarse]) for coarse in (coarser(shares, octave) for octave in range(OCTAVES))]
+    w = all_coarser(shares)[None]
 
     def best(mirror: Array) -> Array:
-        return jax.nn.logsumexp(jnp.where(allowed, scores(_densities(w, mirror), folds), -jnp.inf))
+        score = scores(_densities(w, mirror, RATIOS[1:])[:, 0], folds)
+        return jax.nn.logsumexp(jnp.where(allowed[:, 1], score, -jnp.inf))
 
     evidence = jax.lax.map(best, jnp.arange(4)) - EDGE_EVIDENCE * jnp.array([0, 1, 1, 2])
     return jnp.argmax(evidence).astype(jnp.int32)
@@ -171,11 +196,11 @@ def inverse(at: Coordinate, u: Array) -> Array:
     return jnp.where(at.kappa > 0, bent, at.low + u * width)
 
 
-def _collapse(ps: list[Array], free: Array, at: Coordinate, mirror: Array, found: Summary) -> tuple[Basis, Array]:
-    """All candidates' weights as those of one basis; `ps[octave]` has shape (2, m)."""
+def _collapse(p: Array, free: Array, at: Coordinate, mirror: Array, found: Summary) -> tuple[Basis, Array]:
+    """All candidates' weights as those of one basis; `p`: rows, shape (2, row)."""
     none = jnp.zeros_like(mirror)
-    padded = [jnp.pad(p, ((0, 0), (p.shape[-1] // 2, p.shape[-1] // 2))) for p in ps]
-    inner, wide = _on_cells(ps, mirror), _on_cells(padded, none)
+    padded = join([jnp.pad(part, ((0, 0), (part.shape[-1] // 2,) * 2)) for part in split(p)])
+    inner, wide = _on_cells(p, mirror), _on_cells(padded, none)
     left, right = wide[: COMPONENTS // 4], wide[-COMPONENTS // 4 :]
     ends = jnp.where(mirror % 2 == 1, 0, left), jnp.where(mirror // 2 == 1, 0, right)
     total = jnp.concatenate([ends[0], inner, ends[1]]) + free
@@ -192,11 +217,19 @@ def _collapse(ps: list[Array], free: Array, at: Coordinate, mirror: Array, found
     return basis, pi / jnp.sum(pi)
 
 
-def _on_cells(ps: list[Array], mirror: Array) -> Array:
+def _folded(mass: Array, ends: Array) -> Array:
+    """Masses on the answer's cells, mirrored into the range at the ends that are known to be those of the support."""
+    quarter = COMPONENTS // 4
+    left = jnp.where(ends % 2 == 1, mass[:quarter], 0)
+    right = jnp.where(ends // 2 == 1, mass[-quarter:], 0)
+    moved = jnp.concatenate([-left, left[::-1], right[::-1], -right])
+    return mass + moved
+
+
+def _on_cells(p: Array, mirror: Array) -> Array:
     """The masses p of all octaves and both widths, each blurred, on the answer's cells."""
-    blurred = [jnp.sum(blur(p[:, None], o, mirror, less=_CELL), axis=(0, 1)) for o, p in enumerate(ps)]
-    per_cell = [mass / (1 << (o - 1)) for o, mass in enumerate(blurred) if o]
-    return blurred[0].reshape(-1, round(_CELL)).sum(-1) + sum_at_octave([blurred[0], *per_cell], 1)
+    blurred = jnp.sum(blur(p[:, None], mirror, less=1.0), axis=(0, 1))
+    return sum_finest(join([mass / (1 << octave) for octave, mass in enumerate(split(blurred))]))
 
 
 def _resampled(total: Array, at: Coordinate, basis: Basis) -> Array:

@@ -19,8 +19,8 @@ import numpy as np
 
 from ._typing import Array, Float
 
-_TRIALS = 96
-_HALVINGS = 40
+_TRIALS = 64
+_HALVINGS = 26
 _STAGES = 7
 
 
@@ -177,7 +177,7 @@ def _unbiased(n: Array) -> Array:
 def _first_root(f: Callable[[Array], Array], low: float, high: float, dtype: jnp.dtype) -> tuple[Array, Array]:
     """The first change of sign from below 0 on a grid, bisected; and whether there is one."""
     grid = jnp.linspace(low, high, _TRIALS, dtype=dtype)
-    values = jax.lax.map(f, grid)
+    values = jax.vmap(f)(grid)
     crosses = (values[:-1] < 0) & (values[1:] >= 0)
     i = jnp.argmax(crosses)
 

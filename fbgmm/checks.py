@@ -15,6 +15,7 @@ import numpy as np
 
 from ._typing import Array
 
+Edges = Literal["find", "none", "low", "high", "both"]
 Outside = Literal["end", "drop"]
 
 
@@ -149,6 +150,18 @@ def value_range(low: Any, high: Any, dtype: Any = None) -> None:
             raise ValueError(f"{name} must be finite and within ±{limit:.3g} ({dtype}); found {_first(values)}")
     if not (lows < highs).all():
         raise ValueError(f"low must be below high; found low = {_first(lows)}, high = {_first(highs)}")
+
+
+def as_edges(edges: Any) -> int:
+    """The number of a choice of edges, as `fbgmm.pyramid.blur` takes it; −1: to be found.
+
+    Raises:
+        ValueError: another word.
+    """
+    words = {"find": -1, "none": 0, "low": 1, "high": 2, "both": 3}
+    if not isinstance(edges, str) or edges not in words:
+        raise ValueError(f"edges must be one of {', '.join(map(repr, words))}; found {edges!r}")
+    return words[edges]
 
 
 def given_range(

@@ -9,11 +9,14 @@ import numpy as np
 from ._typing import Array
 from .pyramid import SIGMAS
 
-STEPS = (0, 2, 8, 24)
-"""Steps of EM after which a candidate stops."""
+STEPS = (0, 8)
+"""Steps of EM after which a candidate of one width stops."""
+
+SCALE_STEPS = (12, 32, 80)
+"""Steps after which the mixture of all widths stops (`fbgmm.scales`)."""
 
 NUMBERS = (1, 2, 3, 4, 6, 8)
-"""Numbers of components of the mixtures with free means and widths."""
+"""Numbers of components of the mixtures with free means and widths, each fitted from two starts (`fbgmm.free`)."""
 
 MIRRORS = ("none", "the left end", "the right end", "both ends")
 
@@ -24,7 +27,8 @@ class Choice(NamedTuple):
     Attributes:
         weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of `fbgmm.pyramid`, in
             units of the range of the data, and the steps of EM.
-        free_weight: of the mixtures with free means and widths, shape (*batch, numbers) (`fbgmm.free`).
+        scale_weight: of the mixture of all widths after each number of steps, shape (*batch, stops) (`fbgmm.scales`).
+        free_weight: of the mixtures with free means and widths, shape (*batch, starts, numbers) (`fbgmm.free`).
         mirror: at which ends of the range the density was found to end at its full height: 1 left, 2 right, 3 both.
         kappa: how far the coordinate bends (`fbgmm.coordinate`); 0: linear.
         points: sum of the data weights.
@@ -36,6 +40,7 @@ class Choice(NamedTuple):
     """
 
     weight: Array
+    scale_weight: Array
     free_weight: Array
     mirror: Array
     kappa: Array
@@ -65,7 +70,10 @@ def report(choice: Choice, basis: Any) -> str:
         lines.append(
             f"    sigma = {sigma * width:.4g} ({equal}), {STEPS[step]} steps of EM: {weight[octave, ratio, step]:.0%}"
         )
-    for number, share in zip(NUMBERS, np.asarray(choice.free_weight, np.float64), strict=True):
+    for step, share in zip(SCALE_STEPS, np.asarray(choice.scale_weight, np.float64), strict=True):
+        if share >= 0.01:
+            lines.append(f"    all widths at once, {step} steps: {share:.0%}")
+    for number, share in zip(NUMBERS, np.asarray(choice.free_weight, np.float64).sum(axis=0), strict=True):
         if share >= 0.01:
             lines.append(f"    {number} normal densities with free means and widths: {share:.0%}")
     lines += [f"  warning: {text}" for text in warnings(choice)]

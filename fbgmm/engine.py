@@ -82,13 +82,14 @@ def fit_arrays(
 _AUTO_ROWS = 16  # data sets whose candidates are held at a time
 
 
-def auto_arrays(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool) -> Mixture:
+def auto_arrays(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool, edges: int) -> Mixture:
     """As `fit_arrays`, for the n, t and smoothing that the data choose (`fbgmm.auto`). Pure.
 
     Compiled in two parts: the bins for each new length of the data, the choice, which takes longer, once.
     """
     status, outside, *binned = _binned(parts, low, high, drop_outside)
-    basis, pi, choice = _choose_one(*binned) if status.ndim == 0 else _choose_rows(binned)
+    known = jnp.full(status.shape, edges, jnp.int32)  # not static: the choice is compiled once
+    basis, pi, choice = _choose_one(*binned, known) if status.ndim == 0 else _choose_rows((*binned, known))
     return Mixture(basis, pi, status, outside, choice)
 
 

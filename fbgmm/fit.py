@@ -17,7 +17,7 @@ from . import checks
 from ._typing import Array
 from .algorithms import Algorithm, resolve
 from .basis import t_bound
-from .checks import Outside
+from .checks import Edges, Outside
 from .complaints import complaint
 from .engine import Options, Parts, auto_arrays
 from .lengths import few_lengths, on_host, padded_length
@@ -39,6 +39,7 @@ def fit(
     low: Any = None,
     high: Any = None,
     outside: Outside = "end",
+    edges: Edges = "find",
 ) -> Mixture:
     """Fits the weights of n Gaussians on a fixed basis to one-dimensional data, in one pass.
 
@@ -55,14 +56,16 @@ def fit(
         low, high: range of the basis; where None, the minimum and maximum of the data.
         outside: what becomes of points outside a given range: "end": they count in its end cells; "drop": they are
             left out. `Mixture.outside` says how many there were.
+        edges: where the data choose: at which ends of [low, high] the support of the density ends, so that it is
+            mirrored there instead of running out: "none", "low", "high", "both", or "find": where the data say so.
 
     Returns:
         A `Mixture` without batch axes.
 
     Raises:
         ValueError: no data, all points equal, values that are not finite or too large to square, weights negative or
-            all zero, n < 1, t ≤ 0, low ≥ high, unknown algorithm. Inside jit those that depend on values end in
-            `Mixture.status` instead.
+            all zero, n < 1, t ≤ 0, low ≥ high, unknown algorithm or edges, edges together with
+            n, t or algorithm. Inside jit those that depend on values end in `Mixture.status` instead.
         TypeError: x not real numbers, or half precision; n not an integer.
 
     Example:
@@ -77,11 +80,11 @@ def fit(
         raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,). For many data sets use fbgmm.fit_batch")
     weights = checks.as_weights(weights, x.shape)
     low, high = checks.given_range(low, high, dtype=x.dtype)
-    drop = checks.drops_outside(outside)
+    drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
     if n is None and t is None and algorithm is None:
-        return _checked(auto_arrays(parts, low, high, drop_outside=drop), x, weights, low, high)
-    n, t, algorithm = _defaults(n, t, algorithm)
+        return _checked(auto_arrays(parts, low, high, drop, ends_at), x, weights, low, high)
+    n, t, algorithm = _defaults(n, t, algorithm, edges)
     capacity = checks.positive_integer("n", n)
     options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), drop)
     ends: tuple[Any, Any] = low, high
@@ -107,6 +110,7 @@ def fit_batch(
     low: Any = None,
     high: Any = None,
     outside: Outside = "end",
+    edges: Edges = "find",
     on_error: Literal["raise", "status"] = "raise",
 ) -> Mixture:
     """Fits many data sets, with every combination of n and t, in one compiled call.
@@ -120,7 +124,7 @@ def fit_batch(
         algorithm: as in `fit`.
         weights: data weights, in the form of xs.
         low, high: ranges, scalars or shape (B,); where None, each data set's minimum and maximum.
-        outside: as in `fit`.
+        outside, edges: as in `fit`.
         on_error: "raise", or "status": rows with bad data (empty, not finite, no width) keep their place in the
             batch, with finite weights and a `Mixture.status` that says what was wrong.
 
@@ -146,11 +150,11 @@ def fit_batch(
     if weights is not None:
         w = checks.as_weights(weights, x.shape) if mask is None else _ragged_weights(weights, mask)
     low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
-    drop = checks.drops_outside(outside)
+    drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     if n is None and t is None and algorithm is None:
-        gmm = auto_arrays(((x, w),), low, high, drop_outside=drop)
+        gmm = auto_arrays(((x, w),), low, high, drop, ends_at)
     else:
-        n, t, algorithm = _defaults(n, t, algorithm)
+        n, t, algorithm = _defaults(n, t, algorithm, edges)
         ns = list(n) if _is_sequence(n) else [n]
         if not ns:
             raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
@@ -173,7 +177,9 @@ def fit_batch(
     return gmm
 
 
-def _defaults(n: Any, t: Any, algorithm: Any) -> tuple[Any, Any, Any]:
+def _defaults(n: Any, t: Any, algorithm: Any, edges: str) -> tuple[Any, Any, Any]:
+    if edges != "find":
+        raise ValueError(f"edges = {edges!r} is for fits that choose by themselves; leave out n, t and algorithm")
     return N if n is None else n, T if t is None else t, ALGORITHM if algorithm is None else algorithm
 
 

@@ -19,19 +19,28 @@ from .pyramid import BINS, coarser, finer
 
 _OCTAVE = 3  # the grid on which they are fitted: 256 bins
 _LEAST = 1.5 * 2**_OCTAVE / BINS  # least width: one and a half of its bins
+LEAST_OCTAVE = 2  # of the widths of `fbgmm.pyramid`, the octave where the least width lies
 _STEPS, _FOLD_STEPS = 120, 40  # of EM on all data, and from there on each training part
+_PACE = 1.8  # times the step of EM: below 2 it still converges, in little more than half of the steps
 
 
 class Free(NamedTuple):
-    """Parameters, shape (splits, numbers, components), in units of the range; components that are absent weigh 0."""
+    """Parameters, shape (splits, components), in units of the range: the components of all mixtures in a row.
+
+    The mixtures are those of each number from the first start, then from the second.
+    """
 
     weight: Array
     mean: Array
     width: Array
 
 
+_OF = np.repeat(np.arange(2 * len(NUMBERS)), NUMBERS * 2)  # the mixture of each component
+_MEMBERS = np.equal(np.arange(2 * len(NUMBERS))[:, None], _OF)  # (mixtures, components)
+
+
 def fit_free(shares: Float[Array, "splits bins"]) -> Free:
-    """Mixtures for each number of components and each split; the last split is all the data."""
+    """Mixtures for each number of components, from both starts, and each split; the last split is all the data."""
     w = coarser(shares, _OCTAVE)
     start = _start(w[-1:])
     whole = jax.lax.fori_loop(0, _STEPS, lambda _, free: _em(free, w[-1:]), start)
@@ -39,13 +48,13 @@ def fit_free(shares: Float[Array, "splits bins"]) -> Free:
     return jax.lax.fori_loop(0, _FOLD_STEPS, lambda _, free: _em(free, w), each)
 
 
-def densities(free: Free) -> Float[Array, "numbers splits bins"]:
+def densities(free: Free) -> Float[Array, "mixtures splits bins"]:
     """Density on the finest bins."""
-    terms = jnp.exp(_log_terms(free, _grid(free.mean.dtype)))
-    return jnp.swapaxes(finer(jnp.sum(terms, axis=2), _OCTAVE), 0, 1)
+    terms = _terms(free, _grid(free.mean.dtype))
+    return finer(jnp.einsum("skb,mk->msb", terms, _members(terms)), _OCTAVE)
 
 
-def on_cells(free: Free, shares: Float[Array, " numbers"], cells: int, less: float) -> Float[Array, " cells"]:
+def on_cells(free: Free, shares: Float[Array, " mixtures"], cells: int, less: float) -> Float[Array, " cells"]:
     """Masses of the mixtures of all the data, in these shares, on cells over [−½, 3/2].
 
     Args:
@@ -53,9 +62,8 @@ def on_cells(free: Free, shares: Float[Array, " numbers"], cells: int, less: flo
     """
     centres = (jnp.arange(cells, dtype=shares.dtype) + 0.5) * (2 / cells) - 0.5
     last = jax.tree.map(lambda a: a[-1:], free)
-    last = last._replace(width=jnp.sqrt(jnp.square(last.width) - less**2))
-    terms = jnp.sum(jnp.exp(_log_terms(last, centres)), axis=2)[0]
-    return shares @ terms * (2 / cells)
+    last = last._replace(weight=last.weight * shares[_OF][None], width=jnp.sqrt(jnp.square(last.width) - less**2))
+    return jnp.sum(_terms(last, centres)[0], axis=0) * (2 / cells)
 
 
 def _grid(dtype: jnp.dtype) -> Array:
@@ -63,39 +71,58 @@ def _grid(dtype: jnp.dtype) -> Array:
     return (jnp.arange(bins, dtype=dtype) + 0.5) / bins
 
 
-def _live(dtype: jnp.dtype) -> Array:
-    numbers = np.array(NUMBERS)
-    return jnp.asarray(np.arange(max(NUMBERS)) < numbers[:, None], dtype)
+def _members(like: Array) -> Array:
+    return jnp.asarray(_MEMBERS, like.dtype)
 
 
 def _start(w: Array) -> Free:
-    """Means at evenly spaced quantiles, and one width that makes them overlap."""
-    grid, live = _grid(w.dtype), _live(w.dtype)
-    numbers = jnp.sum(live, axis=-1, keepdims=True)
-    levels = jnp.minimum((jnp.arange(max(NUMBERS), dtype=w.dtype) + 0.5)[None, :] / numbers, 1)
-    mean = jnp.interp(levels, jnp.cumsum(w[0]), grid)
+    """Means at evenly spaced quantiles; first with one width that makes them overlap, then with that of each gap."""
+    grid = _grid(w.dtype)
+    numbers = np.array(NUMBERS * 2)[_OF]
+    rank = np.concatenate([np.arange(number) for number in NUMBERS * 2])
+    below = jnp.cumsum(w[0])
+
+    def quantile(shift: float) -> Array:
+        level = np.clip((rank + shift) / numbers, 0.001, 0.999)
+        return jnp.interp(jnp.asarray(level, w.dtype), below, grid)
+
+    mean = quantile(0.5)
     centre = jnp.sum(w[0] * grid)
     spread = jnp.sqrt(jnp.sum(w[0] * jnp.square(grid - centre)))
-    width = jnp.maximum(jnp.broadcast_to(1.2 * spread / numbers, mean.shape), _LEAST)
-    return Free((live / numbers)[None], mean[None], width[None])
+    common, local = 1.2 * spread / jnp.asarray(numbers, w.dtype), 0.6 * (quantile(1.0) - quantile(0.0))
+    width = jnp.maximum(jnp.where(len(NUMBERS) > _OF, common, local), _LEAST)
+    return Free(jnp.asarray(1 / numbers, w.dtype)[None], mean[None], width[None])
 
 
-def _log_terms(free: Free, grid: Array) -> Array:
-    """Logarithm of weight times density, shape (splits, numbers, components, points)."""
-    z = (grid[None, None, None] - free.mean[..., None]) / free.width[..., None]
-    height = jnp.where(free.weight > 0, jnp.log(jnp.maximum(free.weight, 1e-30)) - jnp.log(free.width), -jnp.inf)
-    return height[..., None] - 0.5 * jnp.square(z) - 0.5 * math.log(2 * math.pi)
+def _terms(free: Free, grid: Array) -> Array:
+    """Weight times density of each component, shape (splits, components, points)."""
+    z = (grid[None, None] - free.mean[..., None]) / free.width[..., None]
+    height = free.weight / (free.width * math.sqrt(2 * math.pi))
+    return height[..., None] * jnp.exp(-0.5 * jnp.square(z))
 
 
 def _em(free: Free, w: Array) -> Free:
-    grid, live = _grid(w.dtype), _live(w.dtype)
-    terms = jnp.exp(_log_terms(free, grid))
-    ratio = w[:, None] / jnp.maximum(jnp.sum(terms, axis=2), 1e-12)
-    taken = terms * ratio[:, :, None]
+    """A step of EM, lengthened by `_PACE` in the means and in the logarithms of weights and widths."""
+    grid = _grid(w.dtype)
+    terms = _terms(free, grid)
+    members = _members(terms)
+    ratio = w[:, None] / jnp.maximum(jnp.einsum("skb,mk->smb", terms, members), 1e-12)
+    taken = terms * ratio[:, _OF]
     powers = jnp.stack([jnp.ones_like(grid), grid, jnp.square(grid)])
-    mass, first, second = jnp.moveaxis(jnp.einsum("snkb,qb->snkq", taken, powers), -1, 0)
+    mass, first, second = jnp.moveaxis(jnp.einsum("skb,qb->skq", taken, powers), -1, 0)
     safe = jnp.maximum(mass, 1e-12)
-    mean = jnp.where(mass > 1e-9, first / safe, free.mean)
-    variance = jnp.where(mass > 1e-9, second / safe - jnp.square(mean), jnp.square(free.width))
-    weight = live[None] * (mass + 1e-6)
-    return Free(weight / jnp.sum(weight, axis=-1, keepdims=True), mean, jnp.sqrt(jnp.maximum(variance, _LEAST**2)))
+    some = mass > 1e-9
+    mean = jnp.where(some, first / safe, free.mean)
+    variance = jnp.where(some, second / safe - jnp.square(mean), jnp.square(free.width))
+    width = jnp.sqrt(jnp.maximum(variance, _LEAST**2))
+    weight = jnp.exp(_further(jnp.log(jnp.maximum(free.weight, 1e-9)), jnp.log(mass + 1e-6)))
+    sums = jnp.einsum("sk,mk->sm", weight, members)
+    return Free(
+        weight / sums[:, _OF],
+        jnp.clip(_further(free.mean, mean), -0.2, 1.2),
+        jnp.clip(jnp.exp(_further(jnp.log(free.width), jnp.log(width))), _LEAST, 2.0),
+    )
+
+
+def _further(before: Array, after: Array) -> Array:
+    return before + _PACE * (after - before)

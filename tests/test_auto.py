@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 import fbgmm
-from fbgmm import auto, free, pyramid
+from fbgmm import auto, free, pyramid, scales
+from fbgmm.choice import NUMBERS, SCALE_STEPS
 from fbgmm.coordinate import coordinate, summary
 
 
@@ -45,7 +46,7 @@ def test_a_normal_sample_beats_the_paper_and_a_kernel_density_estimate(normal):
 
 def test_the_report_says_why(normal):
     text = normal.report()
-    for part in ("2000 points", "n = 2048", "nats a point", "effective number of parameters", "sigma ="):
+    for part in ("2000 points", "n = 4096", "nats a point", "effective number of parameters", "sigma ="):
         assert part in text
     assert "warning" not in text
     assert float(normal.choice.score) == pytest.approx(-1.42, abs=0.1)
@@ -150,12 +151,16 @@ def test_folds_are_whole_and_add_up(dtype):
     np.testing.assert_allclose(folds.sum(1) / counts.sum(), 0.2, atol=0.02)
 
 
-@pytest.mark.parametrize("octave", [0, 2, 5, 7])
+@pytest.mark.parametrize("octave", [0, 2, 5, 7, 8])
 @pytest.mark.parametrize("mirror", [0, 1, 2, 3])
 def test_a_blur_is_the_sum_over_the_data_and_their_images(octave, mirror, dtype):
     bins = pyramid.BINS >> octave
     p = np.random.default_rng(0).dirichlet(np.ones(bins)).astype(dtype)
-    found = np.asarray(pyramid.blur(jnp.stack([p, p])[:, None], octave, jnp.asarray(mirror)))[:, 0]
+    rows = [jnp.zeros((2, 1, pyramid.BINS >> o), dtype) for o in range(pyramid.OCTAVES)]
+    rows[octave] = jnp.stack([p, p])[:, None]
+    parts = pyramid.split(pyramid.blur(pyramid.join(rows), jnp.asarray(mirror)))
+    found = np.asarray(parts[octave])[:, 0]
+    assert sum(float(jnp.abs(part).max()) for i, part in enumerate(parts) if i != octave) == 0
     at = (np.arange(bins) + 0.5) / bins
     images = [(1, 0.0)]
     if mirror in (1, 3):
@@ -166,19 +171,30 @@ def test_a_blur_is_the_sum_over_the_data_and_their_images(octave, mirror, dtype)
         images = [(sign, 2.0 * k) for sign in (1, -1) for k in range(-4, 5)]
     for sigma, values in zip(pyramid.SIGMAS[octave], found, strict=True):
         expected = sum(stats.norm.pdf(at[:, None], s * at + shift, sigma) @ p for s, shift in images) / bins
-        np.testing.assert_allclose(values, expected, atol=2e-6 * expected.max())
+        np.testing.assert_allclose(values, expected, atol=2e-5 * stats.norm.pdf(0, 0, sigma) / bins)
 
 
 def test_interpolation_between_octaves(dtype):
     def density(bins):
-        return stats.norm.pdf((np.arange(bins) + 0.5) / bins, 0.5, 4 / 64).astype(dtype)
+        return stats.norm.pdf((np.arange(bins) + 0.5) / bins, 0.5, 2 / 32).astype(dtype)
 
-    found = pyramid.finer(jnp.asarray(density(64)), 3)
-    np.testing.assert_allclose(found, density(512), atol=1e-3 * density(512).max())
-    both = pyramid.all_finest([jnp.asarray(density(128)), jnp.asarray(density(64))])
-    assert both.shape == (2, 128)
-    total = pyramid.sum_at_octave([jnp.asarray(density(128)), jnp.asarray(density(64)), jnp.asarray(density(32))], 1)
-    np.testing.assert_allclose(total, 2 * density(64), atol=2e-2 * density(64).max())
+    found = pyramid.finer(jnp.asarray(density(32)), 3)
+    np.testing.assert_allclose(found, density(256), atol=2e-3 * density(256).max())
+    sizes = [pyramid.BINS >> octave for octave in range(pyramid.OCTAVES)]
+    row = pyramid.join([jnp.asarray(density(size) if size > 32 else 0 * density(size)) for size in sizes])
+    every = pyramid.all_finest(row)
+    assert every.shape == (pyramid.OCTAVES, pyramid.BINS)
+    fine = density(pyramid.BINS)
+    np.testing.assert_allclose(every[:5], np.broadcast_to(fine, (5, fine.size)), atol=2e-3 * fine.max())
+    np.testing.assert_allclose(pyramid.sum_finest(row), every.sum(0), atol=1e-4 * fine.max())
+
+
+def test_rows_are_taken_apart_as_they_were_joined(dtype):
+    counts = jnp.asarray(np.random.default_rng(0).poisson(3.0, pyramid.BINS), dtype)
+    row = pyramid.all_coarser(counts)
+    assert row.shape == pyramid.PER_BIN.shape
+    for octave, part in enumerate(pyramid.split(row)):
+        np.testing.assert_array_equal(part, pyramid.coarser(counts, octave))
 
 
 def test_free_mixtures_find_two_clumps(dtype):
@@ -186,12 +202,50 @@ def test_free_mixtures_find_two_clumps(dtype):
     shares = 0.3 * stats.norm.pdf(at, 0.3, 0.05) + 0.7 * stats.norm.pdf(at, 0.7, 0.04)
     shares = jnp.asarray(shares / shares.sum(), dtype)[None]
     found = free.fit_free(shares)
-    two = jax.tree.map(lambda a: np.asarray(a[0, 1, :2]), found)
-    np.testing.assert_allclose(two.mean, [0.3, 0.7], atol=0.01)
-    np.testing.assert_allclose(two.width, [0.05, 0.04], rtol=0.05)
-    np.testing.assert_allclose(two.weight, [0.3, 0.7], atol=0.02)
-    density = np.asarray(free.densities(found))[1, 0]
-    np.testing.assert_allclose(density / pyramid.BINS, shares[0], atol=5e-2 * float(shares.max()))
+    for start in (1, 1 + sum(NUMBERS)):  # the mixture of two, from either start
+        two = jax.tree.map(lambda a, i=start: np.asarray(a[0, i : i + 2]), found)
+        np.testing.assert_allclose(two.mean, [0.3, 0.7], atol=0.01)
+        np.testing.assert_allclose(two.width, [0.05, 0.04], rtol=0.05)
+        np.testing.assert_allclose(two.weight, [0.3, 0.7], atol=0.02)
+    for mixture in (1, 1 + len(NUMBERS)):
+        density = np.asarray(free.densities(found))[mixture, 0]
+        np.testing.assert_allclose(density / pyramid.BINS, shares[0], atol=5e-2 * float(shares.max()))
+
+
+def test_all_widths_at_once_share_the_data_by_their_likelihood(dtype):
+    """From a broad and a narrow clump: mass near both widths, a density that integrates to one, and no overfit."""
+    at = (np.arange(pyramid.BINS) + 0.5) / pyramid.BINS
+    truth = 0.5 * stats.norm.pdf(at, 0.4, 0.12) + 0.5 * stats.norm.pdf(at, 0.75, 0.006)
+    counts = np.random.default_rng(0).multinomial(20_000, truth / truth.sum())
+    shares = jnp.asarray(counts / counts.sum(), dtype)[None]
+    every = jnp.ones(pyramid.OCTAVES, bool)
+    given = shares, jnp.asarray(truth, dtype)[None], jnp.asarray(20_000, dtype), jnp.asarray(0)
+    p, density = scales.fit_scales(*given, every)
+    assert p.shape == (len(SCALE_STEPS), 1, pyramid.PER_BIN.size)
+    np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-5)
+    errors = np.abs(np.asarray(density)[:, 0] - truth).mean(-1)
+    assert errors[-1] < 0.06
+    assert errors[-1] < 0.6 * np.abs(np.asarray(shares)[0] * pyramid.BINS - truth).mean()
+    assert (np.diff(errors) < 0).all()
+    only = every & (jnp.arange(pyramid.OCTAVES) > 4)
+    p, _ = scales.fit_scales(*given, only)
+    assert [float(part[-1].sum()) > 0 for part in pyramid.split(p)] == only.tolist()
+
+
+def test_known_edges_are_mirrored_and_others_not(unchecked_types):
+    x = np.abs(draw(stats.norm, 60))  # too few for the data to show that the density ends at 0
+    both = {edges: fbgmm.fit(x, low=0.0, edges=edges) for edges in ("low", "none")}
+    assert [int(gmm.choice.mirror) for gmm in both.values()] == [1, 0]
+    assert float(both["low"].cdf(-0.02)) < 1e-3
+    assert float(both["none"].cdf(-0.02)) > 0.01
+    errors = {edges: l1(gmm, stats.halfnorm.pdf, -3, 5) for edges, gmm in both.items()}
+    assert errors["low"] < errors["none"]
+    rows = fbgmm.fit_batch([x, x], low=0.0, edges="low")
+    assert rows.choice.mirror.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="edges must be one of 'find', 'none', 'low', 'high', 'both'; found 'left'"):
+        fbgmm.fit(x, edges="left")
+    with pytest.raises(ValueError, match="edges = 'low' is for fits that choose by themselves"):
+        fbgmm.fit(x, 200, edges="low")
 
 
 def test_the_coordinate_is_linear_for_light_tails_and_monotone_for_heavy_ones(dtype):
@@ -216,12 +270,12 @@ def test_the_collapse_keeps_the_density_of_the_candidates():
     """One candidate's weights on one octave, as the answer's weights: the same density."""
     bins = pyramid.BINS >> 3
     p = np.random.default_rng(0).dirichlet(np.ones(bins))
-    ps = [jnp.zeros((2, pyramid.BINS >> o)) for o in range(pyramid.OCTAVES)]
-    ps[3] = ps[3].at[1].set(p)
+    parts = [jnp.zeros((2, pyramid.BINS >> o)) for o in range(pyramid.OCTAVES)]
+    parts[3] = parts[3].at[1].set(p)
     x = jnp.asarray(np.linspace(0.0, 1.0, 4000))
     found = summary([(x, None)])
     at = coordinate(jnp.zeros(()), jnp.ones(()), found)
-    basis, pi = auto._collapse(ps, jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found)
+    basis, pi = auto._collapse(pyramid.join(parts), jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found)
     grid = np.linspace(-0.2, 1.2, 500)
     centres = (np.arange(bins) + 0.5) / bins
     expected = stats.norm.pdf(grid[:, None], centres, pyramid.SIGMAS[3, 1]) @ p

@@ -261,6 +261,13 @@ def test_a_finished_run_computes_nothing(finished, monkeypatch):
     assert results(finished)["rows"] == rows
 
 
+def test_a_report_of_an_unfinished_run_computes_nothing(finished, monkeypatch):
+    rows = results(finished)["rows"]
+    monkeypatch.setattr(accuracy, "run_all", None)
+    assert main([*ARGUMENTS, "--out", str(finished), "--seeds", "5", "--report"]) == 0
+    assert results(finished)["rows"] == rows
+
+
 def test_a_result_is_that_of_the_sample_alone(finished):
     task = Task("claw", 80, 1)
     record = accuracy.read_records(finished / "accuracy-cells", task)["KDE Silverman"]

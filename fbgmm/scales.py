@@ -1,0 +1,97 @@
+"""One mixture of all widths at once, with a penalty that grows with the noise: candidates of `fbgmm.auto`.
+
+Where a density is smooth in one place and sharp in another, no single width serves both. Here normal densities of the
+widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.pyramid`). EM from equal mass for every
+width lets the sharp ones grow only where the data ask for them. Each is also held back by its own noise: with
+c = √(Var(φ/g)/N), the standard error of its gradient under a pilot density g, its column is multiplied by
+1/(1 + 2c), so that the narrow ones must earn more than chance gives them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._typing import Array, Bool, Float, Int
+from .choice import SCALE_STEPS
+from .pyramid import BINS, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
+
+_RATIO = RATIOS[:1]
+_NARROWER = (RATIOS[0] / math.sqrt(2),)  # φ_σ² = φ_(σ/√2) / (2√π σ)
+_PENALTY = 2.0  # standard errors
+_PILOT_FLOOR = 0.01
+_OCTAVE = np.log2(BINS / PER_BIN).astype(int)  # of each place of a row
+
+
+def fit_scales(
+    shares: Float[Array, "splits bins"],
+    pilot: Float[Array, "splits bins"],
+    points: Float[Array, ""],
+    mirror: Int[Array, ""],
+    allowed: Bool[Array, " octaves"],
+) -> tuple[Float[Array, "stops splits row"], Float[Array, "stops splits bins"]]:
+    """The mixture after each number of steps of `SCALE_STEPS`.
+
+    Args:
+        shares: of the data in each bin, one row for each split.
+        pilot: a density on the bins, near the data's.
+        points: number of data points.
+        mirror: as in `fbgmm.pyramid.blur`.
+        allowed: which widths take part; at least one.
+
+    Returns:
+        The weights, rows of `fbgmm.pyramid`, and the density on the finest bins.
+    """
+    shrink = _shrinkage(shares, pilot, points, mirror)
+    mass = (allowed / jnp.sum(allowed))[_OCTAVE]
+    start = jnp.broadcast_to(mass / jnp.asarray(PER_BIN, mass.dtype), shrink.shape).astype(shrink.dtype)
+
+    def step(_: Array, p: Array) -> Array:
+        ratio = shares / jnp.maximum(_density(p * shrink, mirror), 1e-12)
+        return _normalised(p * _power(shrink * _gradient(ratio, mirror)), p)
+
+    def stop(p: Array, more: Array) -> tuple[Array, tuple[Array, Array]]:
+        p = jax.lax.fori_loop(0, more, step, p)
+        found = _normalised(p * shrink, p)
+        return p, (found, _density(found, mirror))
+
+    _, found = jax.lax.scan(stop, start, jnp.diff(jnp.array([0, *SCALE_STEPS])))
+    return found
+
+
+def _density(p: Array, mirror: Array) -> Array:
+    """Of the mixture with these weights, on the finest bins."""
+    return sum_finest(_per_bin(blur(p[None], mirror, ratios=_RATIO)[0]))
+
+
+def _gradient(values: Array, mirror: Array, ratios: tuple[float, ...] = _RATIO) -> Array:
+    """The sum of the values, shape (splits, BINS), under each component's density; a blur is its own transpose."""
+    return _per_bin(blur(all_coarser(values)[None], mirror, ratios=ratios)[0])
+
+
+def _per_bin(mass: Array) -> Array:
+    return mass * jnp.asarray(PER_BIN, mass.dtype)[None]
+
+
+def _shrinkage(shares: Array, pilot: Array, points: Array, mirror: Array) -> Array:
+    g = (1 - _PILOT_FLOOR) * pilot + _PILOT_FLOOR
+    mean = _gradient(shares / g, mirror)
+    width = jnp.asarray(SIGMAS[_OCTAVE, 0], g.dtype)[None]
+    square = _gradient(shares / jnp.square(g), mirror, _NARROWER) / (2 * math.sqrt(math.pi) * width)
+    error = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) / jnp.maximum(points, 1))
+    return 1 / (1 + _PENALTY * error)
+
+
+def _power(factor: Array) -> Array:
+    """factor^1.75: one step of EM does the work of nearly two, and below 2 still converges. By roots: faster."""
+    root = jnp.sqrt(factor)
+    return factor * root * jnp.sqrt(root)
+
+
+def _normalised(p: Array, otherwise: Array) -> Array:
+    """To a sum of one over all octaves; where there is no mass, `otherwise`."""
+    mass = jnp.sum(p, axis=-1, keepdims=True)
+    return jnp.where(mass > 0, p / jnp.where(mass > 0, mass, 1), otherwise)
