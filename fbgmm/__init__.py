@@ -17,6 +17,7 @@ from .basis import Basis, init_basis, init_basis_from
 from .fit import fit, fit_batch
 from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
 from .mixture import Mixture, mix
+from .rotated import Rotated, fit_rotated
 from .status import Status
 from .stream import fit_stream
 from .updates import init_pi, normalize, update_pi
@@ -28,6 +29,7 @@ __all__ = [
     "Basis",
     "LocalBound",
     "Mixture",
+    "Rotated",
     "Status",
     "algorithm1",
     "algorithm2",
@@ -35,6 +37,7 @@ __all__ = [
     "duality_gap",
     "fit",
     "fit_batch",
+    "fit_rotated",
     "fit_stream",
     "information_loss",
     "init_basis",

@@ -15,7 +15,7 @@ FLOORS = [
     {"basis", "lengths", "pyramid", "coordinate"},
     {"tally"},
     {"counts", "choice"},
-    {"updates", "windows", "sampling", "bandwidth", "free"},
+    {"updates", "windows", "sampling", "bandwidth", "gaussianise", "free", "scales"},
     {"icdf", "auto"},
     {"mixture"},
     {"algorithms.base"},
@@ -25,7 +25,7 @@ FLOORS = [
     {"algorithms"},
     {"engine", "metrics"},
     {"shards"},
-    {"fit", "stream", "testing"},
+    {"fit", "stream", "testing", "rotated"},
     {""},
 ]
 """Each module imports from the floors above it in this list only. `resolve` names the algorithms inside a function."""
