@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from . import accuracy, ambiguities, environment, speed, sweep, tables
+from . import accuracy, ambiguities, environment, mnist, speed, style, sweep, tables
 from .config import ConfigError
 
 COMMANDS = {
@@ -16,6 +16,8 @@ COMMANDS = {
     "sweep": (sweep, "any grid of targets, algorithms, n, t, data sizes and seeds; goes on after an interruption"),
     "speed": (speed, "time and memory against the floor and the peers"),
     "accuracy": (accuracy, "how well densities are estimated, beside kernel estimates and EM, on 40 test densities"),
+    "mnist": (mnist, "handwritten digits from densities of latent codes, beside EM and sliced Wasserstein distance"),
+    "style": (style, "style transfer: fits of Gram matrices, blending, diversity, beside Gatys' method"),
     "ambiguities": (ambiguities, "what the paper leaves open, the reading taken and the measured effect"),
 }
 

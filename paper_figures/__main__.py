@@ -1,41 +1,50 @@
-"""`python -m paper_figures [WHAT …]`: draws the paper's figures, and two more, as PDF and PNG."""
+"""`python -m paper_figures [WHAT …]`: draws the paper's figures, and more, as PDF and PNG."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.environment import enable_compilation_cache
 
-from . import densities, local_picture, loss_curves, style
+from . import densities, local_picture, loss_curves, style, style_options
 from .request import Drawing, Request, RequestError
 
 DRAWINGS: dict[str, Drawing] = {**local_picture.FIGURES, **densities.FIGURES, **loss_curves.FIGURES}
 """All that can be asked for. A further family of figures is a module with such a dictionary, named here."""
 
+APPLICATIONS = {"mnist": "paper_figures.mnist", "style": "paper_figures.style_transfer"}
+"""Those that train networks first, and need the extra `nn`: drawn only when asked for. Module of each, with `draw`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws what is asked for; returns the exit status, 2 for a request that cannot be met."""
     parser = argparse.ArgumentParser(prog="python -m paper_figures", description=__doc__)
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"default: all of {', '.join(DRAWINGS)}")
+    known = f"{', '.join(DRAWINGS)} (default: all of these), {', '.join(APPLICATIONS)}"
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=known)
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder of all that is written (figures)")
-    parser.add_argument("--quick", action="store_true", help="fewer experiments for the loss curves")
+    parser.add_argument("--quick", action="store_true", help="fewer experiments for the loss curves, fewer digits")
     parser.add_argument("--seed", type=int, default=0, help="of the samples; the targets shown are fixed (0)")
     parser.add_argument("--results", type=Path, help="folder with table3.json: loss_n draws it instead of computing it")
+    style_options.add_arguments(parser)
     chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.what if name not in DRAWINGS]
+    allowed = [*DRAWINGS, *APPLICATIONS]
+    unknown = [name for name in chosen.what if name not in allowed]
     if unknown:
-        return _refuse(f"unknown WHAT {', '.join(unknown)}; allowed: {', '.join(DRAWINGS)}")
+        return _refuse(f"unknown WHAT {', '.join(unknown)}; allowed: {', '.join(allowed)}")
     names = list(dict.fromkeys(chosen.what)) or list(DRAWINGS)
-    request = Request(seed=chosen.seed, quick=chosen.quick, results=chosen.results)
+    asked = style_options.chosen(chosen)
+    request = Request(seed=chosen.seed, quick=chosen.quick, results=chosen.results, style=asked)
     try:
         draw_all(names, request, chosen.out)
-    except (OSError, RequestError) as error:
+    except (OSError, ModuleNotFoundError, RequestError) as error:
         return _refuse(str(error))
     return 0
 
@@ -44,7 +53,8 @@ def draw_all(names: Sequence[str], request: Request, out: Path) -> None:
     """Draws and writes figures by name, with a bar on standard error and the files on standard output.
 
     Raises:
-        OSError: a folder that cannot be written.
+        ModuleNotFoundError: an application without the packages it needs.
+        OSError: a folder that cannot be written, data that cannot be had.
         RequestError: results that cannot be read, a seed that cannot be drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -53,10 +63,20 @@ def draw_all(names: Sequence[str], request: Request, out: Path) -> None:
         bar = progress.add_task("figures", total=len(names))
         for name in names:
             progress.update(bar, description=name)
-            paths = style.write(DRAWINGS[name](request), out, name)
+            for file, figure in _drawn(name, request, out, progress):
+                print(*style.write(figure, out, file))
             progress.advance(bar)
-            print(*paths)
         progress.update(bar, description="figures")
+
+
+def _drawn(name: str, request: Request, out: Path, bars: Progress) -> Iterator[tuple[str, Figure]]:
+    """Names of files and figures; a drawing is one, an application several."""
+    if name in DRAWINGS:
+        yield name, DRAWINGS[name](request)
+    else:
+        from fbgmm.nn.progress import on  # here: the other figures do without the extra `nn`
+
+        yield from import_module(APPLICATIONS[name]).draw(request, out, on(bars))
 
 
 def _refuse(message: str) -> int:

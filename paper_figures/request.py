@@ -8,6 +8,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from .style_options import StyleOptions
+
 
 @dataclass(frozen=True)
 class Request:
@@ -17,11 +19,13 @@ class Request:
         seed: of the samples; the targets shown are fixed.
         quick: fewer experiments.
         results: folder of finished tables to draw instead of computing them; None: compute.
+        style: of the style transfer.
     """
 
     seed: int = 0
     quick: bool = False
     results: Path | None = None
+    style: StyleOptions = StyleOptions()  # noqa: RUF009 - immutable
 
 
 class RequestError(ValueError):

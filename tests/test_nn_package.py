@@ -1,0 +1,36 @@
+"""fbgmm.nn as a package: its examples run, it says what it needs, and the core does without it."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from importlib import util
+
+import pytest
+
+import fbgmm.nn
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(fbgmm.nn.__path__, "fbgmm.nn."))
+
+
+@pytest.mark.parametrize("name", ["fbgmm.nn", *MODULES])
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    find = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name in ("flax", "pooch") else find(name))
+    with pytest.raises(ModuleNotFoundError, match=r'needs flax, pooch; install with: pip install "fbgmm\[nn\]"'):
+        importlib.reload(fbgmm.nn)
+    monkeypatch.undo()
+    importlib.reload(fbgmm.nn)
+
+
+def test_the_core_does_not_load_it():
+    program = "import sys, fbgmm; print(*{'flax', 'optax', 'orbax', 'pooch', 'rich', 'fbgmm.nn'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == ""
