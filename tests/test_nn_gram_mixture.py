@@ -95,11 +95,27 @@ def test_scores_are_standard_and_in_the_order_of_the_data(gmm, data):
 
 def test_shares_of_two_styles_are_shares_of_the_draws():
     one, two = grams(100, 1), grams(100, 2) + 50
-    gmm = GramMixture.fit(np.concatenate([one[:75], two[:25]]), CHANNELS)
+    gmm = GramMixture.fit(np.concatenate([one[:75], two[:25]]), CHANNELS, of_second=25)
+    wide = np.asarray(gmm.mixture.status) == 0
     for sampler in ("independent", "copula"):
         drawn = np.asarray(gram.pack_all(gmm.sample(jax.random.key(0), 3000, sampler)))
-        wide = np.asarray(gmm.mixture.status) == 0
         assert (drawn[:, wide] > 30).mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_with_the_copula_a_matrix_has_values_of_both_styles_and_a_channel_keeps_to_one():
+    one, two = grams(100, 1), grams(100, 2) + 50
+    data = np.concatenate([one[:50], two[:50]])
+    known, unknown = (GramMixture.fit(data, CHANNELS, of_second=of_second) for of_second in (50, 0))
+    wide = np.asarray(known.mixture.status) == 0
+
+    def of_two(gmm):
+        return np.asarray(gram.pack_all(gmm.sample(jax.random.key(0), 2000, "copula")))[:, wide] > 30
+
+    # Styles told apart: the share of each matrix is near a half. Not told: a matrix is of one style or of the other.
+    assert of_two(known).mean(axis=1).std() < 0.75 * of_two(unknown).mean(axis=1).std()
+    together = np.corrcoef(of_two(known)[:, :3].T)  # entries 11, 12, 13 of the first layer share a channel
+    assert together[0, 1] > 0.3
+    assert together[1, 2] > 0.2
 
 
 def test_the_mean_is_that_of_the_crops(gmm, data):
@@ -109,6 +125,8 @@ def test_the_mean_is_that_of_the_crops(gmm, data):
 def test_bad_data_are_refused(data, gmm):
     with pytest.raises(ValueError, match=r"shape \(N, 31\) for channels \(4, 6\), N ≥ 1; found \(60, 30\)"):
         GramMixture.fit(data[:, 1:], CHANNELS)
+    with pytest.raises(ValueError, match="of_second must be from 0 to the 60 crops; found 61"):
+        GramMixture.fit(data, CHANNELS, of_second=61)
     with pytest.raises(ValueError, match="data must be finite"):
         GramMixture.fit(np.where(np.arange(31)[None, :] == 3, np.nan, data), CHANNELS)
 

@@ -89,7 +89,8 @@ def blended(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
 def fit_blend(one: np.ndarray, two: np.ndarray, share: float, n: int = 50, t: float = 2.0) -> Blend:
     """The mixtures of all entries at one share, and the layers' weights; see `blended` and `GramMixture.fit`."""
     data = blended(one, two, share)
-    return Blend(GramMixture.fit(data, n=n, t=t), layer_weights(jnp.asarray(data), STYLE_CHANNELS))
+    mixture = GramMixture.fit(data, n=n, t=t, of_second=round(share * len(two)))
+    return Blend(mixture, layer_weights(jnp.asarray(data), STYLE_CHANNELS))
 
 
 @jax.jit

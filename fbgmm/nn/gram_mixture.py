@@ -23,7 +23,7 @@ Sampler = Literal["independent", "projected", "copula"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["mixture", "data"], meta_fields=["channels"])
+@partial(jax.tree_util.register_dataclass, data_fields=["mixture", "data", "second"], meta_fields=["channels"])
 @dataclass(frozen=True)
 class GramMixture:
     """A fixed-basis mixture for every distinct entry of the Gram matrices of all layers. A pytree.
@@ -35,10 +35,13 @@ class GramMixture:
     - "projected": the same, then the nearest positive semi-definite matrix.
     - "copula": entries of the same marginal mixtures that hang together as among the crops, by a Gaussian copula with
       the correlations of the crops' normal scores. Its rank is that of the data: no matrix of entries × entries needed.
+      Of two styles, the crops of one hang together as wholes, and a draw would follow one or the other; so the part of
+      the scores that tells the styles apart is drawn for each channel instead, and one matrix has values of both.
 
     Attributes:
         mixture: one for each entry, batch shape (E,).
         data: the entries of each crop, shape (N, E).
+        second: 1 for the crops of a second style, 0 for the others, shape (N,).
         channels: rows of each layer's matrix; static.
 
     Example:
@@ -53,29 +56,43 @@ class GramMixture:
 
     mixture: Mixture
     data: Float[Array, "N E"]
+    second: Float[Array, " N"]
     channels: tuple[int, ...]
 
     @classmethod
-    def fit(cls, data: Any, channels: Sequence[int] = STYLE_CHANNELS, n: int = 50, t: float = 2.0) -> GramMixture:
+    def fit(
+        cls,
+        data: Any,
+        channels: Sequence[int] = STYLE_CHANNELS,
+        n: int = 50,
+        t: float = 2.0,
+        *,
+        of_second: int = 0,
+    ) -> GramMixture:
         """Fits all entries in one call, by Algorithm 2.
 
         Args:
             data: distinct entries of the Gram matrices of N crops, as `pack_all` gives them, shape (N, E).
             channels: rows of each layer's matrix.
             n, t: as in `fbgmm.fit`.
+            of_second: how many of the crops, the last ones, are of a second style.
 
         Raises:
-            ValueError: another number of entries than the layers have, no crops, values that are not finite.
+            ValueError: another number of entries than the layers have, no crops, values that are not finite, more crops
+                of a second style than there are crops.
         """
         data = jnp.asarray(data)
         E = sum(map(distinct, channels))
         if data.ndim != 2 or data.shape[1] != E or not data.shape[0]:
             raise ValueError(f"data must have shape (N, {E}) for channels {tuple(channels)}, N ≥ 1; found {data.shape}")
+        if not 0 <= of_second <= len(data):
+            raise ValueError(f"of_second must be from 0 to the {len(data)} crops; found {of_second}")
         mixture = fit_batch(data.T, n, t, on_error="status")
         # An entry that is the same in all crops (a channel that never fires) has no width, and is drawn as it is.
         if bool(jnp.any((mixture.status != Status.OK) & (mixture.status != Status.NO_WIDTH))):
             raise ValueError("data must be finite; found NaN, infinity or values whose square is not finite")
-        return cls(mixture, data, tuple(channels))
+        second = (jnp.arange(len(data)) >= len(data) - of_second).astype(data.dtype)
+        return cls(mixture, data, second, tuple(channels))
 
     def sample(self, key: Key, count: int, sampler: Sampler = "independent") -> list[Float[Array, "count _ _"]]:
         """Gram matrices of each layer.
@@ -102,23 +119,43 @@ class GramMixture:
         return _fixed(self.mixture, self.data, self.mixture.sample(key, (count,)))
 
     def _together(self, key: Key, count: int) -> Array:
-        return _fixed(self.mixture, self.data, _copula(key, self.mixture, self.data, count))
+        entries = _copula(key, self.mixture, self.data, self.second, count, self.channels)
+        return _fixed(self.mixture, self.data, entries)
 
 
-@partial(jax.jit, static_argnames="count")
-def _copula(key: Key, mixture: Mixture, data: Array, count: int) -> Array:
+@partial(jax.jit, static_argnames=("count", "channels"))
+def _copula(key: Key, mixture: Mixture, data: Array, second: Array, count: int, channels: tuple[int, ...]) -> Array:
     """Entries of shape (count, E): the component from one draw of the copula, the place within it from another.
 
-    Both are normal with the correlations of the scores, and independent of one another, so that each entry has the
-    density of its mixture. Quantiles of the mixtures would need one draw only, and minutes to be found.
+    Both are normal with the correlations of the scores within a style, and independent of one another, so that each
+    entry has the density of its mixture. Quantiles of the mixtures would need one draw only, and minutes to be found.
     """
     N, basis = data.shape[0], mixture.basis
-    scores = normal_scores(mixture, data)
-    z_component, z_within = jax.random.normal(key, (2, count, N), data.dtype) @ scores / np.sqrt(N).astype(data.dtype)
+    scores = normal_scores(mixture, data) / np.sqrt(N).astype(data.dtype)
+    apart = second - jnp.mean(second)
+    size = jnp.linalg.norm(apart)
+    apart = apart / jnp.where(size > 0, size, 1)
+    loading = apart @ scores  # on the direction that tells the styles apart
+    key_within, key_style = jax.random.split(key)
+    along = jax.random.normal(key_within, (2, count, N), data.dtype) @ (scores - apart[:, None] * loading[None, :])
+    z_component, z_within = along + jnp.broadcast_to(loading, along.shape) * _by_channel(
+        key_style, (2, count), channels, data.dtype
+    )
     chosen = partial(jnp.searchsorted, side="right")
     i = jax.vmap(chosen, in_axes=(0, 1), out_axes=1)(jnp.cumsum(mixture.pi, axis=-1), ndtr(z_component))
     mu = basis.low[None, :] + (jnp.minimum(i, basis.capacity - 1) + 0.5).astype(data.dtype) * basis.r[None, :]
     return mu + basis.sigma[None, :] * z_within
+
+
+def _by_channel(key: Key, shape: tuple[int, ...], channels: tuple[int, ...], dtype: Any) -> Array:
+    """Standard normal entries, shape (*shape, E): of channels i ≠ j the sum of theirs over √2, of i = j its own."""
+    layers = []
+    for layer_key, C in zip(jax.random.split(key, len(channels)), channels, strict=True):
+        each = jax.random.normal(layer_key, (*shape, C), dtype)
+        i, j = np.triu_indices(C)
+        both = each[..., i] + each[..., j]
+        layers.append(jnp.where(np.broadcast_to(i == j, both.shape), both / 2, both / np.sqrt(2).astype(dtype)))
+    return jnp.concatenate(layers, axis=-1)
 
 
 def normal_scores(mixture: Mixture, data: Float[Array, "N E"]) -> Float[Array, "N E"]:
