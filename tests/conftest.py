@@ -43,3 +43,10 @@ def unchecked_types():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_are_dropped():
+    """A process may hold 65,530 memory maps on Linux, and each compiled program takes several: the suite needs more."""
+    yield
+    jax.clear_caches()
