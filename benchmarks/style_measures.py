@@ -32,7 +32,7 @@ from .timing import added_memory
 
 _TOGETHER = 2  # images made at once
 _SHARE = 0.2  # at which the diversity is measured
-_WEIGHTS = 0.5, 1.0, 2.0  # of the style in Gatys' arms, over the usual
+_WEIGHTS = 1.0, 4.0, 16.0  # of the style in Gatys' arms, over the usual
 
 _FIT = """
 import numpy as np, jax

@@ -23,8 +23,8 @@ def test_examples_run(name):
 
 def test_what_is_missing_is_named(monkeypatch):
     find = util.find_spec
-    monkeypatch.setattr(util, "find_spec", lambda name: None if name in ("flax", "pooch") else find(name))
-    with pytest.raises(ModuleNotFoundError, match=r'needs flax, pooch; install with: pip install "fbgmm\[nn\]"'):
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name in ("flax", "PIL") else find(name))
+    with pytest.raises(ModuleNotFoundError, match=r'needs pillow, flax; install with: pip install "fbgmm\[nn\]"'):
         importlib.reload(fbgmm.nn)
     monkeypatch.undo()
     importlib.reload(fbgmm.nn)

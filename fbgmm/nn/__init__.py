@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
-_missing = [name for name in ("flax", "optax", "orbax", "pooch", "rich") if find_spec(name) is None]
+_PACKAGES = {"PIL": "pillow"} | {name: name for name in ("flax", "h5py", "optax", "orbax", "pooch", "rich")}
+_missing = [package for module, package in sorted(_PACKAGES.items()) if find_spec(module) is None]
 if _missing:
     raise ModuleNotFoundError(f'fbgmm.nn needs {", ".join(_missing)}; install with: pip install "fbgmm[nn]"')
