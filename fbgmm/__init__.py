@@ -1,6 +1,6 @@
 """fbgmm: density estimation with Gaussians on a fixed basis, in JAX."""
 
-from . import sources, testing
+from . import plot, sources, testing
 from .algorithms import (
     Algorithm,
     algorithm1,
@@ -18,6 +18,7 @@ from .fit import fit, fit_batch
 from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
 from .mixture import Mixture, mix
 from .rotated import Rotated, fit_rotated
+from .saving import load, save
 from .status import Status
 from .stream import fit_stream
 from .updates import init_pi, normalize, update_pi
@@ -46,12 +47,15 @@ __all__ = [
     "interior_point",
     "isj",
     "least_squares",
+    "load",
     "local_loss_bound",
     "maximum_likelihood",
     "mix",
     "multi_scale",
     "normalize",
+    "plot",
     "roughness",
+    "save",
     "sheather_jones",
     "sources",
     "testing",

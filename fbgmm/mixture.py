@@ -141,6 +141,52 @@ class Mixture:
             raise TypeError(f"report is for one mixture; found batch shape {self.batch_shape}: take gmms[i].report()")
         return report(self.choice, self.basis)
 
+    def to_scipy(self) -> Any:
+        """The mixture as a frozen distribution of scipy.stats, in float64: pdf, cdf, ppf, rvs, moment, expect …
+
+        Its `dist` is the distribution itself, to be shifted or scaled: `gmm.to_scipy().dist(loc=1.0, scale=2.0)`.
+
+        Raises:
+            ValueError: a batch, or weights below zero.
+            ModuleNotFoundError: scipy is not installed (extra `interchange`), as for the other `to_…`.
+        """
+        from .interchange import to_scipy
+
+        return to_scipy(self)
+
+    def to_numpyro(self) -> Any:
+        """The mixture as numpyro's MixtureSameFamily of the same batch shape: a prior, or a part of a model.
+
+        Raises:
+            ValueError: weights below zero.
+        """
+        from .interchange import to_numpyro
+
+        return to_numpyro(self)
+
+    def to_distrax(self) -> Any:
+        """The mixture as distrax's MixtureSameFamily of the same batch shape.
+
+        Raises:
+            ValueError: weights below zero.
+        """
+        from .interchange import to_distrax
+
+        return to_distrax(self)
+
+    def to_sklearn(self) -> Any:
+        """The mixture as a fitted `sklearn.mixture.GaussianMixture` of one feature.
+
+        Components of weight zero are left out, so that column i of its predict_proba is component i where all weights
+        are above zero, as those of Algorithm 2 are.
+
+        Raises:
+            ValueError: a batch, or weights below zero.
+        """
+        from .interchange import to_sklearn
+
+        return to_sklearn(self)
+
     def __repr__(self) -> str:
         batch = f", batch_shape={self.batch_shape}" if self.batch_shape else ""
         return f"Mixture({self.basis!r}{batch})"

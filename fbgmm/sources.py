@@ -1,4 +1,4 @@
-"""Data in chunks, for `fbgmm.fit_stream`: arrays and memory maps, Parquet files, text.
+"""Data in chunks, for `fbgmm.fit_stream`: arrays and memory maps, Parquet files, tables of text, numbers in text.
 
 Each source is iterable more than once where its data can be read again, so that `fit_stream` can find low and high in
 a first pass.
@@ -6,7 +6,10 @@ a first pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import csv
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +43,121 @@ class ParquetSource:
 
     Args:
         path: of the file.
-        column: name of a numeric column.
+        column: name of a numeric column; None: the only one.
 
     Raises:
-        ValueError: no such column; the message names those there are.
+        ValueError: no such column, none named where there are several, or not one of numbers; the message names those
+            there are. Not a Parquet file.
+        ModuleNotFoundError: pyarrow is missing.
     """
 
-    def __init__(self, path: str | Path, column: str, chunk: int = CHUNK):
-        import pyarrow.parquet  # here: the core imports jax and numpy only
-
-        self.file, self.column, self.chunk = pyarrow.parquet.ParquetFile(path), column, chunk
-        if column not in self.file.schema_arrow.names:
-            raise ValueError(f"column {column!r} is not in {path}; allowed: {', '.join(self.file.schema_arrow.names)}")
+    def __init__(self, path: str | Path, column: str | None = None, chunk: int = CHUNK):
+        try:
+            import pyarrow.parquet  # here: the core imports jax and numpy only
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                'Parquet files need pyarrow; install with: pip install "fbgmm[parquet]"'
+            ) from error
+        try:
+            self.file = pyarrow.parquet.ParquetFile(path)
+        except pyarrow.ArrowInvalid as error:
+            raise ValueError(f"{path} is not a Parquet file: {error}") from error
+        names = self.file.schema_arrow.names
+        self.column, self.chunk = names[_position(path, column, names)], chunk
+        kind = self.file.schema_arrow.field(self.column).type
+        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+            raise ValueError(
+                f"{path}: column {self.column!r} holds {kind}; allowed: integers or floating-point numbers"
+            )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for batch in self.file.iter_batches(self.chunk, columns=[self.column]):
             yield batch.column(0).to_numpy(zero_copy_only=False)
+
+
+class CsvSource:
+    """One column of a table in a text file, such as a CSV file, read anew in each pass. `table_chunks` says how.
+
+    Args:
+        path: of the file, in UTF-8.
+        column, delimiter: as in `table_chunks`.
+
+    Raises:
+        ValueError: as `table_chunks`; for what the first row shows already here.
+    """
+
+    def __init__(self, path: str | Path, column: str | None = None, chunk: int = CHUNK, delimiter: str = ","):
+        self.path, self.column, self.chunk, self.delimiter = path, column, chunk, delimiter
+        with self._open() as lines:
+            _heading(csv.reader(lines, delimiter=delimiter), column, str(path))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        with self._open() as lines:
+            yield from table_chunks(lines, self.column, self.chunk, self.delimiter, str(self.path))
+
+    def _open(self) -> Any:
+        return open(self.path, encoding="utf-8-sig", newline="")
+
+
+def table_chunks(
+    lines: Iterable[str], column: str | None = None, chunk: int = CHUNK, delimiter: str = ",", name: str = "text"
+) -> Iterator[np.ndarray]:
+    """One column of a table in lines of text, such as `sys.stdin`, in chunks; read once.
+
+    The first row is a header where one of its cells is not a number. Rows without any cell are skipped.
+
+    Args:
+        lines: of text.
+        column: its name in the header; without a header its position, from "1". None: the only one.
+        delimiter: between the cells.
+        name: of the table, for errors.
+
+    Raises:
+        ValueError: no rows of numbers; no such column, or none named where there are several; a cell that is not a
+            finite number, naming its line and column.
+
+    Example:
+        >>> from fbgmm.sources import table_chunks
+        >>> [chunk.tolist() for chunk in table_chunks(["name,height", "Ada,1.65", "Max,1.8"], "height")]
+        [[1.65, 1.8]]
+    """
+    rows = csv.reader(lines, delimiter=delimiter)
+    begun, position, column = _heading(rows, column, name)
+    numbers: list[float] = []
+    for row in chain(begun, _rows(rows, name)):
+        try:
+            number = float(row[position])
+        except (ValueError, IndexError):
+            number = math.nan
+        if not -math.inf < number < math.inf:
+            found = repr(row[position][:60]) if len(row) > position else f"a row of {len(row)} cells"
+            place = f"{name}, line {rows.line_num}, column {column!r}"
+            raise ValueError(f"{place}: found {found}; allowed: a finite number")
+        numbers.append(number)
+        if len(numbers) == chunk:
+            yield np.asarray(numbers)
+            numbers = []
+    if numbers:
+        yield np.asarray(numbers)
+
+
+def _heading(rows: Any, column: str | None, name: str) -> tuple[list[list[str]], int, str]:
+    """The first row if it is data, the position of the column and its name."""
+    first = next(_rows(rows, name), None)
+    if first is None:
+        raise ValueError(f"{name} is empty; allowed: a table with at least one row of numbers")
+    data = all(map(_is_number, first))
+    names = [str(i + 1) for i in range(len(first))] if data else [cell.strip() for cell in first]
+    position = _position(name, column, names)
+    return [first] * data, position, names[position]
+
+
+def _rows(rows: Any, name: str) -> Iterator[list[str]]:
+    """The rows that hold something."""
+    try:
+        yield from filter(None, rows)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}, after line {rows.line_num}: not a table of text in UTF-8: {error}") from error
 
 
 class TextSource:
@@ -86,6 +188,67 @@ class TextSource:
                 numbers = []
         if numbers:
             yield np.asarray(numbers)
+
+
+def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
+    """The source that reads a file, by its suffix: .csv, .tsv, .parquet or .npy.
+
+    Args:
+        path: of the file.
+        column: as in `CsvSource` and `ParquetSource`; of a two-dimensional .npy array its position, from "1".
+
+    Raises:
+        ValueError: another suffix, not such a file, or as the source that reads it.
+        FileNotFoundError: no such file.
+
+    Example:
+        >>> import numpy as np, pathlib, tempfile
+        >>> from fbgmm.sources import file_source
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "x.npy"
+        ...     np.save(path, np.array([1.0, 2.0]))
+        ...     [chunk.tolist() for chunk in file_source(path)]
+        [[1.0, 2.0]]
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".csv", ".tsv", ".parquet", ".npy"):
+        raise ValueError(f"{path} has an unknown suffix; allowed: .csv, .tsv, .parquet or .npy")
+    with open(path, "rb"):  # for Python's own error where it is missing
+        pass
+    if suffix == ".parquet":
+        return ParquetSource(path, column)
+    if suffix != ".npy":
+        return CsvSource(path, column, delimiter="," if suffix == ".csv" else "\t")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not an array of numbers in a .npy file: {error}") from error
+    if array.dtype.kind not in "iufb" or array.ndim not in (1, 2):
+        raise ValueError(
+            f"{path} holds shape {array.shape} of {array.dtype}; allowed: real numbers in one or two dimensions"
+        )
+    table = array[:, None] if array.ndim == 1 else array
+    return ArraySource(table[:, _position(path, column, [str(i + 1) for i in range(table.shape[1])])])
+
+
+def _position(path: Any, column: str | None, names: Sequence[str]) -> int:
+    """Of a column among the names of all."""
+    if column is None and len(names) == 1:
+        return 0
+    if column is None:
+        raise ValueError(f"{path} has {len(names)} columns, so one must be named; allowed: {', '.join(names[:20])}")
+    if names.count(column) != 1:
+        times = "not" if column not in names else "more than once"
+        raise ValueError(f"column {column!r} is {times} in {path}; allowed: {', '.join(names[:20])}")
+    return names.index(column)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def as_source(chunks: Any) -> Iterable[Any]:

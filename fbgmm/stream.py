@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ import numpy as np
 from . import checks
 from ._typing import Array
 from .algorithms import Algorithm, resolve
+from .atomic import whole
 from .basis import Basis, init_basis
 from .checks import Outside
 from .complaints import not_finite
@@ -169,12 +169,8 @@ class _Checkpoint:
         numbers = {"chunks": run.chunks, "points": run.points, "outside": run.outside}
         header = json.dumps({**self.identity, "state": str(structure), **numbers})
         arrays: dict[str, Any] = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-        half = self.path.with_name(self.path.name + ".part")
-        with open(half, "wb") as file:
+        with whole(self.path) as file:
             np.savez(file, header=np.array(header), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, self.path)
 
     def load(self, run: _Run) -> _Run:
         """The saved run, whose state has the structure of the given one's."""

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
 import typing
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_methods_of_a_mixture_are_documented():
             assert method.__doc__, name
 
 
+@pytest.mark.skipif("JAXTYPING_DISABLE" in os.environ, reason="shapes are not checked with jax 0.7")
 def test_the_shapes_of_annotations_are_checked_here():
     basis = fbgmm.init_basis(0.0, 1.0, n=4)
     with pytest.raises(jaxtyping.TypeCheckError):

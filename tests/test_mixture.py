@@ -281,6 +281,14 @@ def test_round_trip(gmm, quantiles):
     assert (np.abs(quantiles[1][7:] - x) <= allowed).all()
 
 
+def test_icdf_of_probabilities_in_another_precision():
+    """A mixture in float32 takes float64 probabilities, which numpy makes of every list, where they are allowed."""
+    low, high = np.float32(0), np.float32(10)
+    basis = fbgmm.init_basis(low, high, n=20)
+    x = fbgmm.Mixture(basis, fbgmm.init_pi(basis)).icdf(np.array([0.25, 0.5]))
+    np.testing.assert_allclose(x, [2.5, 5.0], rtol=1e-2)
+
+
 def test_ends_and_outside_of_icdf(quantiles):
     np.testing.assert_array_equal(quantiles[1][:5], [-np.inf, np.inf, np.nan, np.nan, np.nan])
 
