@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from . import accuracy, ambiguities, environment, mnist, speed, style, sweep, tables
+from . import accuracy, ambiguities, environment, mnist, naive_bayes, regression, speed, style, sweep, tables
 from .config import ConfigError
 
 COMMANDS = {
@@ -18,6 +18,8 @@ COMMANDS = {
     "accuracy": (accuracy, "how well densities are estimated, beside kernel estimates and EM, on 40 test densities"),
     "mnist": (mnist, "handwritten digits from densities of latent codes, beside EM and sliced Wasserstein distance"),
     "style": (style, "style transfer: fits of Gram matrices, blending, diversity, beside Gatys' method"),
+    "naive_bayes": (naive_bayes, "FixedBasisNB beside GaussianNB and kernel estimates, on scikit-learn's data sets"),
+    "regression": (regression, "networks that output densities, beside other heads, on nine UCI sets"),
     "ambiguities": (ambiguities, "what the paper leaves open, the reading taken and the measured effect"),
 }
 

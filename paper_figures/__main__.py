@@ -20,7 +20,11 @@ from .request import Drawing, Request, RequestError
 DRAWINGS: dict[str, Drawing] = {**local_picture.FIGURES, **densities.FIGURES, **loss_curves.FIGURES}
 """All that can be asked for. A further family of figures is a module with such a dictionary, named here."""
 
-APPLICATIONS = {"mnist": "paper_figures.mnist", "style": "paper_figures.style_transfer"}
+APPLICATIONS = {
+    "mnist": "paper_figures.mnist",
+    "style": "paper_figures.style_transfer",
+    "regression": "paper_figures.regression",
+}
 """Those that train networks first, and need the extra `nn`: drawn only when asked for. Module of each, with `draw`."""
 
 
