@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-_TEMPORARY = ".*.tmp"
+from fbgmm.atomic import whole
+
+_TEMPORARY = ".*.tmp"  # the names that `whole` writes under
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file atomically: under another name in the same folder first, renamed when it is on the disk."""
+    """Writes a file atomically, and its folder where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:

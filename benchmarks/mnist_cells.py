@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,9 +19,9 @@ from fbgmm.nn.training import Settings, Trained, decode, encode, train
 from . import unsupervised
 from .config import ConfigError
 from .digits_judge import EPOCHS, Judge, judge
-from .files import write_json
 from .latent_rivals import em_gmm, sw_gmm
 from .mnist_report import CEILING, EM_DIAGONAL, EM_FULL, INDEPENDENT, OURS, SW
+from .records import digest, read_record, slug, write_record
 from .sample_quality import confusion, diversity, frechet_distance, manifold
 from .sliced_wasserstein import Descent
 
@@ -196,23 +194,11 @@ def identity(name: str, settings: Settings) -> str:
         files += [package / "nn" / "latent.py", package / "nn" / "parts.py"]
     elif name != CEILING:
         files += [here / "latent_rivals.py", here / "sliced_wasserstein.py", here / "unsupervised.py"]
-    digest = hashlib.sha256(repr(settings).encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def read_record(path: Path, wanted: str) -> dict[str, Any] | None:
-    """The measures in a file, or None where there is none of that identity."""
-    try:
-        file = json.loads(path.read_text(encoding="utf-8"))
-        return dict(file["measures"]) if file["identity"] == wanted else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return digest(settings, files)
 
 
 def path_of(folder: Path, seed: int, kind: str, name: str) -> Path:
-    return folder / f"seed{seed}_{kind}_{name.replace(', ', '-').replace(' ', '-')}.json"
+    return folder / f"seed{seed}_{kind}_{slug(name)}.json"
 
 
 def results(
@@ -228,4 +214,4 @@ def results(
 def make(folder: Path, case: Case, kind: str, name: str, settings: Settings) -> None:
     """Fits and measures one method, and writes the result."""
     found = measure(case, METHODS[name](case)) if kind == "digits" else measure_groups(case, GROUPS[name](case))
-    write_json(path_of(folder, case.seed, kind, name), {"identity": identity(name, settings), "measures": found})
+    write_record(path_of(folder, case.seed, kind, name), identity(name, settings), found)

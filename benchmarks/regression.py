@@ -16,6 +16,7 @@ from rich.console import Console
 from . import environment
 from .config import ConfigError
 from .files import remove_leftovers
+from .records import read_record, write_record
 from .regression_report import SETS, write_report
 
 QUICK_SETS, QUICK_SPLITS = ("yacht", "boston"), 3
@@ -60,12 +61,12 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             for method in cells.METHODS:
                 wanted = cells.identity(method, plan, len(case.y))
                 path = cells.path_of(folder, name, method)
-                found = cells.read_record(path, wanted)
+                found = read_record(path, wanted)
                 if found is None:
                     try:
                         found = cells.run_method(case, method, folder / f"training-{wanted}", quick, progress)
                     except ValueError as error:
                         raise ConfigError(f"{name}, {method}: {error}") from error
-                    cells.write_record(path, wanted, found)
+                    write_record(path, wanted, found)
                 records[name, method] = found
     write_report(arguments.out, records, environment.description("float32"), console, quick)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +21,7 @@ from fbgmm.nn.progress import Progress
 from fbgmm.nn.regression import Data, Loss, Settings, Trained, Trials, train
 from fbgmm.nn.uci import Regression
 
-from .files import write_json
+from .records import digest, slug
 from .regression_report import BOOSTED, HETERO, HL, HOMO, KMN, LOCATIONS, MDN, OURS, PLAIN, RESIDUAL
 from .regression_rivals import Homoscedastic, KernelMixtureNetwork, MixtureDensityNetwork, boosted_quantiles
 
@@ -266,10 +264,6 @@ def measure_boosted(case: Case, progress: Progress) -> dict[str, Any]:
     return {**rows, "seconds": time.perf_counter() - started}
 
 
-def slug(method: str) -> str:
-    return method.replace(", ", "-").replace(" ", "-")
-
-
 def path_of(folder: Path, data_set: str, method: str) -> Path:
     return folder / f"{data_set}_{slug(method)}.json"
 
@@ -280,20 +274,4 @@ def identity(method: str, plan: Plan, splits: int) -> str:
     files = [here / "regression_cells.py", here / "regression_rivals.py"]
     if method != BOOSTED:
         files += [package / f"{name}.py" for name in ("density", "heads", "losses", "regression", "calibration")]
-    digest = hashlib.sha256(repr((plan, splits)).encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def read_record(path: Path, wanted: str) -> dict[str, Any] | None:
-    """The measures in a file, or None where there is none of that identity."""
-    try:
-        file = json.loads(path.read_text(encoding="utf-8"))
-        return dict(file["measures"]) if file["identity"] == wanted else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def write_record(path: Path, wanted: str, measures: dict[str, Any]) -> None:
-    write_json(path, {"identity": wanted, "measures": measures})
+    return digest((plan, splits), files)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the name `path` when all of it is on the disk; after an error it is removed."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(half, "wb") as file:
             yield file

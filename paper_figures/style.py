@@ -6,8 +6,6 @@ its own line style or marker, so that a grey print says the same.
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from fbgmm.atomic import whole
 
 COLUMN, PAGE = 3.5, 7.1
 """Widths in inches: one column of a printed page, and both. Figures are drawn at the size they are printed at."""
@@ -82,17 +82,8 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
     }
     paths = []
     for extension, option in options.items():
-        data = io.BytesIO()
-        figure.savefig(data, format=extension, **option)
-        paths.append(_write_bytes(folder / f"{name}.{extension}", data.getvalue()))
+        path = folder / f"{name}.{extension}"
+        with whole(path) as file:
+            figure.savefig(file, format=extension, **option)
+        paths.append(path)
     return paths
-
-
-def _write_bytes(path: Path, data: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fbgmm.atomic import whole
 from fbgmm.nn.images import to_bytes
 
 RATE = 8  # frames a second
@@ -45,13 +45,9 @@ def _framed(image: np.ndarray, text: str) -> np.ndarray:
 
 def write_gif(frames: Sequence[np.ndarray], path: Path) -> Path:
     """Writes an endless GIF, there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     first, *others = [Image.fromarray(frame).quantize(128) for frame in frames]
-    try:
-        first.save(temporary, "GIF", save_all=True, append_images=others, duration=1000 // RATE, loop=0)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as file:
+        first.save(file, "GIF", save_all=True, append_images=others, duration=1000 // RATE, loop=0)
     return path
 
 
@@ -67,16 +63,14 @@ def write_mp4(frames: Sequence[np.ndarray], path: Path) -> Path:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('MP4 needs imageio-ffmpeg; install with: pip install "fbgmm[video]"') from error
     height, width = frames[0].shape[:2]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(RATE), "-i", "-"]
-    coded = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-f", "mp4", str(temporary)]
+    coded = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-f", "mp4"]
     # Started here: the package's own writer forks, which may hang a program that has JAX's threads.
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, *coded]
     try:
-        subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), check=True, capture_output=True)
-        os.replace(temporary, path)
+        with whole(path) as file:  # its name is given: an MP4 is not written from front to back, as a pipe would want
+            shown = b"".join(frame.tobytes() for frame in frames)
+            subprocess.run([*command, str(file.name)], input=shown, check=True, capture_output=True)
     except subprocess.CalledProcessError as error:
         raise OSError(f"{path} cannot be written: {error.stderr.decode(errors='replace').strip()}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

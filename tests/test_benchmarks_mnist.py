@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks import mnist, mnist_cells, mnist_report
 from benchmarks.config import ConfigError
+from benchmarks.records import write_record
 from benchmarks.sliced_wasserstein import Descent
 from benchmarks.unsupervised import Groups
 from fbgmm.nn.progress import silent
@@ -110,8 +111,7 @@ def without_training(monkeypatch):
         made.append((case.seed, kind, name))
         group = {"purity": 0.8, "digits": 9, "log_likelihood": -20.0, "seconds": 1.0}
         found = fake_measures(name, case.seed) if kind == "digits" else group
-        record = {"identity": mnist_cells.identity(name, settings), "measures": found}
-        mnist_cells.write_json(mnist_cells.path_of(folder, case.seed, kind, name), record)
+        write_record(mnist_cells.path_of(folder, case.seed, kind, name), mnist_cells.identity(name, settings), found)
 
     monkeypatch.setattr(mnist_cells, "prepare", prepare)
     monkeypatch.setattr(mnist_cells, "make", make)

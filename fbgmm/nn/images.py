@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from .._typing import Key
+from ..atomic import whole
 
 LEAST = 32
 """Pixels that the shorter side must have: halved by the network's poolings, one place is left of it at the fifth."""
@@ -106,10 +106,6 @@ def save_image(path: Path, image: np.ndarray) -> Path:
         path: its name; the folder must be there.
         image: shape (H, W, 3), values from 0 to 255; others are cut off.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        Image.fromarray(to_bytes(image)).save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as file:
+        Image.fromarray(to_bytes(image)).save(file, format="PNG")
     return path
