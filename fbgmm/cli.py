@@ -118,9 +118,11 @@ def _fitted(points: Points, options: Namespace) -> Mixture:
 def _read(chunks: Iterator[np.ndarray], memory: int) -> tuple[list[np.ndarray], Iterator[np.ndarray] | None]:
     """What fits into that many MiB, and the rest; None where all did."""
     read: list[np.ndarray] = []
+    size = 0
     for chunk in chunks:
         read.append(chunk)
-        if sum(x.size for x in read) > memory << 17:
+        size += chunk.size
+        if size > memory << 17:
             return read, chunks
     return read, None
 

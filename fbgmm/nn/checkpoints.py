@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
+from .._typing import Key
+
 _KEPT = 2
+
+
+def fingerprint(key: Key, *arrays: np.ndarray) -> dict[str, int | str]:
+    """The part of a training's identity that its key and its data are."""
+    digest = 0
+    for array in arrays:
+        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
+    return {"key": str(jax.random.key_data(key).tolist()), "data": digest}
 
 
 class Checkpoints:

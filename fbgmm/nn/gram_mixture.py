@@ -138,23 +138,21 @@ def _copula(key: Key, mixture: Mixture, data: Array, second: Array, count: int, 
     loading = apart @ scores  # on the direction that tells the styles apart
     key_within, key_style = jax.random.split(key)
     along = jax.random.normal(key_within, (2, count, N), data.dtype) @ (scores - apart[:, None] * loading[None, :])
-    z_component, z_within = along + jnp.broadcast_to(loading, along.shape) * _by_channel(
-        key_style, (2, count), channels, data.dtype
-    )
+    z_component, z_within = along + loading[None, None, :] * _by_channel(key_style, 2, count, channels, data.dtype)
     chosen = partial(jnp.searchsorted, side="right")
     i = jax.vmap(chosen, in_axes=(0, 1), out_axes=1)(jnp.cumsum(mixture.pi, axis=-1), ndtr(z_component))
     mu = basis.low[None, :] + (jnp.minimum(i, basis.capacity - 1) + 0.5).astype(data.dtype) * basis.r[None, :]
     return mu + basis.sigma[None, :] * z_within
 
 
-def _by_channel(key: Key, shape: tuple[int, ...], channels: tuple[int, ...], dtype: Any) -> Array:
-    """Standard normal entries, shape (*shape, E): of channels i ≠ j the sum of theirs over √2, of i = j its own."""
+def _by_channel(key: Key, draws: int, count: int, channels: tuple[int, ...], dtype: Any) -> Array:
+    """Standard normal entries (draws, count, E): of channels i ≠ j the sum of theirs over √2, of i = j its own."""
     layers = []
     for layer_key, C in zip(jax.random.split(key, len(channels)), channels, strict=True):
-        each = jax.random.normal(layer_key, (*shape, C), dtype)
+        each = jax.random.normal(layer_key, (draws, count, C), dtype)
         i, j = np.triu_indices(C)
-        both = each[..., i] + each[..., j]
-        layers.append(jnp.where(np.broadcast_to(i == j, both.shape), both / 2, both / np.sqrt(2).astype(dtype)))
+        size = np.where(i == j, 2, np.sqrt(2)).astype(dtype)
+        layers.append((each[..., i] + each[..., j]) / size[None, None, :])
     return jnp.concatenate(layers, axis=-1)
 
 

@@ -6,7 +6,6 @@ calls, but XLA on a CPU runs convolutions within loops on a slow path: eleven ti
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Array, Int, Key
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, fingerprint
 from .progress import Progress
 
 State = TypeVar("State")
@@ -78,7 +77,8 @@ def run(
     if not steps:
         raise ValueError(f"{plan.what}: found {size} examples; allowed: at least one batch, {plan.batch}")
     key_order, key_steps = jax.random.split(key)
-    checkpoints = Checkpoints(plan.folder, {**plan.identity, **_identity(key, data, plan)})
+    identity = {**plan.identity, **fingerprint(key, *data), "epochs": plan.epochs, "batch": plan.batch}
+    checkpoints = Checkpoints(plan.folder, identity)
     history = np.full((plan.epochs, len(measures)), np.nan, np.float32)
     done, (state, history) = checkpoints.load((start, history))
     history = np.array(history)
@@ -112,10 +112,3 @@ def run(
 @partial(jax.jit, static_argnames="size")
 def _order(key: Key, size: int) -> Int[Array, " size"]:
     return jax.random.permutation(key, size).astype(jnp.int32)
-
-
-def _identity(key: Key, data: Sequence[np.ndarray], plan: Plan) -> dict[str, int | float | str]:
-    digest = 0
-    for array in data:
-        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
-    return {"key": str(jax.random.key_data(key).tolist()), "data": digest, "epochs": plan.epochs, "batch": plan.batch}

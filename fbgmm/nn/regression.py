@@ -7,7 +7,6 @@ validate on. All trials of a split see the same batches; a row that a trial has 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ import optax
 from flax import nnx
 
 from .._typing import Array, Key
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, fingerprint
 from .density import Density
 from .losses import mean_loss, negative_log_likelihood, noisy
 from .progress import Progress, silent
@@ -233,8 +232,7 @@ def train(
     names = {"loss": getattr(loss, "__qualname__", ""), "validate": getattr(validate, "__qualname__", "")}
     numbers = {
         **names,
-        "key": str(jax.random.key_data(key).tolist()),
-        "data": _digest(*data, *trials),
+        **fingerprint(key, *data, *trials),
         **settings._asdict(),
     }
     checkpoints = Checkpoints(Path(folder), {**identity, **numbers})
@@ -354,13 +352,6 @@ def _moments(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.nd
     squares = np.where(present, np.square(values - mean[:, None]), 0)
     deviation = np.sqrt(squares.sum(axis=1) / count)
     return mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, 1.0)
-
-
-def _digest(*arrays: np.ndarray) -> int:
-    digest = 0
-    for array in arrays:
-        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
-    return digest
 
 
 def _finite(name: str, values: np.ndarray, present: np.ndarray) -> None:
