@@ -18,7 +18,8 @@ from fbgmm.nn.density import Density
 from fbgmm.nn.heads import DensityHead, rounding
 from fbgmm.nn.losses import cross_entropy, negative_log_likelihood, soft_counts
 from fbgmm.nn.progress import Progress
-from fbgmm.nn.regression import Data, Loss, Settings, Trained, Trials, train
+from fbgmm.nn.regression import Loss, Trained, train
+from fbgmm.nn.trials import Data, Settings, Trials
 from fbgmm.nn.uci import Regression
 
 from .records import digest, slug

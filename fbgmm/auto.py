@@ -42,6 +42,7 @@ FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
 EDGE_EVIDENCE = 2.0
 """Nats of cross-validated likelihood that an edge must gain to be believed."""
 
+_EDGE_CELLS = 8  # over which the height at an edge is taken
 _SEED = 20230215
 _FLOOR = 1e-4  # share of a uniform density in every candidate when it is scored
 
@@ -147,7 +148,7 @@ def choose(
     shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), BINS >> np.arange(OCTAVES), axis=-1)
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _folded(on_cells(free, free_weight, COMPONENTS, 1 / BINS), jnp.maximum(edges, 0))
-    basis, pi = _collapse(p, masses, at, mirror, found)
+    basis, pi = _collapse(p, masses, at, mirror, found, jnp.where(edges < 0, 1 / (points + 1), 0))
     error = jnp.sqrt(spread / points_)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     return basis, pi, Choice(*weights, mirror, at.kappa, points, score, error, optimism, found.distinct)
@@ -196,14 +197,22 @@ def inverse(at: Coordinate, u: Array) -> Array:
     return jnp.where(at.kappa > 0, bent, at.low + u * width)
 
 
-def _collapse(p: Array, free: Array, at: Coordinate, mirror: Array, found: Summary) -> tuple[Basis, Array]:
-    """All candidates' weights as those of one basis; `p`: rows, shape (2, row)."""
+def _collapse(
+    p: Array, free: Array, at: Coordinate, mirror: Array, found: Summary, beyond: Array
+) -> tuple[Basis, Array]:
+    """All candidates' weights as those of one basis.
+
+    Args:
+        p: rows, shape (2, row).
+        free: masses of the free mixtures on the answer's cells.
+        beyond: mass that belongs beyond each mirrored end.
+    """
     none = jnp.zeros_like(mirror)
     padded = join([jnp.pad(part, ((0, 0), (part.shape[-1] // 2,) * 2)) for part in split(p)])
     inner, wide = _on_cells(p, mirror), _on_cells(padded, none)
     left, right = wide[: COMPONENTS // 4], wide[-COMPONENTS // 4 :]
     ends = jnp.where(mirror % 2 == 1, 0, left), jnp.where(mirror // 2 == 1, 0, right)
-    total = jnp.concatenate([ends[0], inner, ends[1]]) + free
+    total = _beyond(jnp.concatenate([ends[0], inner, ends[1]]) + free, mirror, beyond)
     width = at.high - at.low
     linear = at.kappa == 0
     middle = jnp.maximum(found.q3 - found.q1, width * 1e-5)
@@ -224,6 +233,27 @@ def _folded(mass: Array, ends: Array) -> Array:
     right = jnp.where(ends // 2 == 1, mass[-quarter:], 0)
     moved = jnp.concatenate([-left, left[::-1], right[::-1], -right])
     return mass + moved
+
+
+def _beyond(total: Array, mirror: Array, mass: Array) -> Array:
+    """Masses on the answer's cells with at least so much beyond each mirrored end.
+
+    The range is that of the data, not of the support: whatever the density, the next point is below the least of N or
+    above the greatest with probability 1/(N + 1) each. Where the density ends at height f it falls short of the
+    support by an exponential variable with mean 1/(N f): so falls what is added here.
+    """
+    quarter = COMPONENTS // 4
+    distance = jnp.arange(quarter, dtype=total.dtype) + 0.5
+
+    def outside(before: Array, inside: Array, mirrored: Array) -> Array:
+        height = jnp.mean(inside[:_EDGE_CELLS])
+        shape = jax.nn.softmax(-distance * height / jnp.where(mass > 0, mass, 1))
+        return before + jnp.where(mirrored, jnp.maximum(mass - jnp.sum(before), 0), 0) * shape
+
+    left, inner, right = total[:quarter], total[quarter:-quarter], total[-quarter:]
+    left = outside(left[::-1], inner, mirror % 2 == 1)[::-1]
+    right = outside(right, inner[::-1], mirror // 2 == 1)
+    return jnp.concatenate([left, inner * (1 - jnp.sum(left) - jnp.sum(right)) / jnp.sum(inner), right])
 
 
 def _on_cells(p: Array, mirror: Array) -> Array:

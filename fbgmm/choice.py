@@ -29,7 +29,8 @@ class Choice(NamedTuple):
             units of the range of the data, and the steps of EM.
         scale_weight: of the mixture of all widths after each number of steps, shape (*batch, stops) (`fbgmm.scales`).
         free_weight: of the mixtures with free means and widths, shape (*batch, starts, numbers) (`fbgmm.free`).
-        mirror: at which ends of the range the density was found to end at its full height: 1 left, 2 right, 3 both.
+        mirror: at which ends of the range mirrored data predict better, as where a density ends at its full height:
+            1 left, 2 right, 3 both.
         kappa: how far the coordinate bends (`fbgmm.coordinate`); 0: linear.
         points: sum of the data weights.
         score: cross-validated mean log-likelihood of a point, in nats, of the candidates together.
@@ -90,7 +91,9 @@ def warnings(choice: Choice) -> list[str]:
             f"ties or rounded data: only {float(choice.distinct):.0%} of the values differ from their neighbours"
         )
     if int(choice.mirror):
-        found.append(f"an edge: the density does not run out at {MIRRORS[int(choice.mirror)]} of the range")
+        found.append(
+            f"an edge, or a tail too short to tell: mirrored data predict better at {MIRRORS[int(choice.mirror)]}"
+        )
     if float(choice.points) < LEAST_POINTS:
         found.append(f"fewer than {LEAST_POINTS} points: no cross-validation, sigma by Silverman's rule")
     return found

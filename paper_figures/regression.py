@@ -18,7 +18,7 @@ from benchmarks.regression_cells import VARIANTS, Case, Plan, plan_of, prepare, 
 from benchmarks.regression_report import HETERO, MDN, PLAIN, RESIDUAL
 from fbgmm.nn.density import Density
 from fbgmm.nn.progress import Progress
-from fbgmm.nn.regression import Data, Settings, Trials
+from fbgmm.nn.trials import Data, Settings, Trials
 from fbgmm.nn.uci import load_uci
 
 from . import style

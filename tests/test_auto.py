@@ -248,6 +248,23 @@ def test_known_edges_are_mirrored_and_others_not(unchecked_types):
         fbgmm.fit(x, 200, edges="low")
 
 
+@pytest.mark.parametrize("law", [stats.uniform, stats.norm])
+def test_beyond_an_edge_that_was_found_lies_what_the_next_point_may_bring(law, monkeypatch, unchecked_types):
+    """Whatever the density, the next of N + 1 points is the least with probability 1/(N + 1), the greatest as well."""
+    monkeypatch.setattr(auto, "EDGE_EVIDENCE", -1e9)  # an edge at either end, rightly or wrongly
+    jax.clear_caches()
+    x = draw(law, 200)
+    gmm = fbgmm.fit(x)
+    jax.clear_caches()  # nothing that was compiled with that constant may serve another test
+    assert int(gmm.choice.mirror) == 3
+    below, above = float(gmm.cdf(x.min())), 1 - float(gmm.cdf(x.max()))
+    assert 0.5 / 201 < below < 2.5 / 201
+    assert 0.5 / 201 < above < 2.5 / 201
+    held_out = draw(law, 20_000, seed=1)
+    loss = -np.asarray(gmm.log_prob(held_out)).mean() - float(law().entropy())
+    assert 0 < loss < 0.06  # zero density beyond the data would cost some nats for each of these points
+
+
 def test_the_coordinate_is_linear_for_light_tails_and_monotone_for_heavy_ones(dtype):
     light, heavy = jnp.asarray(NORMAL, dtype), jnp.asarray(draw(stats.cauchy, 4000), dtype)
     at = coordinate(light.min(), light.max(), summary([(light, None)]))
@@ -275,7 +292,9 @@ def test_the_collapse_keeps_the_density_of_the_candidates():
     x = jnp.asarray(np.linspace(0.0, 1.0, 4000))
     found = summary([(x, None)])
     at = coordinate(jnp.zeros(()), jnp.ones(()), found)
-    basis, pi = auto._collapse(pyramid.join(parts), jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found)
+    basis, pi = auto._collapse(
+        pyramid.join(parts), jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found, jnp.zeros(())
+    )
     grid = np.linspace(-0.2, 1.2, 500)
     centres = (np.arange(bins) + 0.5) / bins
     expected = stats.norm.pdf(grid[:, None], centres, pyramid.SIGMAS[3, 1]) @ p

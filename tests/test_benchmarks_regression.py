@@ -12,7 +12,7 @@ from benchmarks import regression, regression_cells, regression_report
 from benchmarks.config import ConfigError
 from benchmarks.regression_report import HETERO, MDN, OURS, PLAIN, RESIDUAL
 from fbgmm.nn.progress import silent
-from fbgmm.nn.regression import Settings, Trials
+from fbgmm.nn.trials import Settings, Trials
 from fbgmm.nn.uci import Regression
 
 

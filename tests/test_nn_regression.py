@@ -7,7 +7,8 @@ from flax import nnx
 
 from fbgmm.nn.files import FileError
 from fbgmm.nn.heads import DensityHead
-from fbgmm.nn.regression import Data, Settings, Trials, train
+from fbgmm.nn.regression import train
+from fbgmm.nn.trials import Data, Settings, Trials
 from fbgmm.nn.uci import load_uci
 
 SETTINGS = Settings(epochs=30, batch=32, checks=6)

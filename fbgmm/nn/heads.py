@@ -14,7 +14,9 @@ from flax import nnx
 from .. import checks
 from .._typing import Array, Float
 from ..basis import Basis, init_basis
+from ..updates import init_pi, normalize, update_pi
 from .density import Density
+from .resolution import components_for
 
 FLOOR = 1e-4
 """Share of the mass that is spread evenly over all components, as in Algorithm 2, whatever the network says."""
@@ -25,6 +27,8 @@ _TAILS = 3.0, 12.0
 _RESIDUAL_RANGE = 4.0
 _ROUNDING = 1 / math.sqrt(12)  # standard deviation of what rounding to 1 leaves open
 _LEAST = 1e-3  # of the targets' deviation: no component is narrower in residual coordinates
+_EVEN = 0.1  # share of the first weights that is spread evenly
+_FIRST_WIDE = 0.005  # first weight of each wide component
 
 
 class Fixed(nnx.Variable):
@@ -48,8 +52,10 @@ class DensityHead(nnx.Module):
         wide: standard deviations of the wide components, shape (2,); None: 3 and 12 times that of a uniform density
             over the basis.
         scales: widths of the components in units of the basis's sigma; one of width s has s times its spacing too.
+        learn_sigma: whether one learned number multiplies the sigmas of all narrow components.
         locations: learned locations, each with a scale; 0: the basis stands still.
         least: the least standard deviation of a component, in units of the targets.
+        start: weights of the narrow components that the network begins with, whatever the features; None: even ones.
         rngs: of the first weights.
 
     Raises:
@@ -76,6 +82,8 @@ class DensityHead(nnx.Module):
         scales: Sequence[int] = (1,),
         locations: int = 0,
         least: Any = 0.0,
+        start: Any = None,
+        learn_sigma: bool = False,
         *,
         rngs: nnx.Rngs,
     ):
@@ -87,7 +95,7 @@ class DensityHead(nnx.Module):
         half = (basis.high - basis.low) / 2
         wide = jnp.stack([f * half / math.sqrt(3) for f in _TAILS]) if wide is None else jnp.asarray(wide, basis.dtype)
         centre = jnp.stack([basis.low + half] * 2)
-        mu = [basis.low + (jnp.arange(math.ceil(basis.capacity / s)) + 0.5) * s * basis.r for s in scales]
+        mu = [_means(basis, s) for s in scales]
         sigma = [jnp.broadcast_to(s * basis.sigma, m.shape) for s, m in zip(scales, mu, strict=True)]
         self.mu = Fixed(jnp.concatenate([*mu, centre]).astype(basis.dtype))
         self.sigma = Fixed(jnp.concatenate([*sigma, wide]).astype(basis.dtype))
@@ -95,30 +103,46 @@ class DensityHead(nnx.Module):
         K = self.mu[...].shape[0]
         small = nnx.initializers.variance_scaling(0.1, "fan_in", "normal")
         self.logits = nnx.Linear(features, K * max(locations, 1), kernel_init=small, rngs=rngs)
-        start = _start(self.mu[...], self.sigma[...], locations > 0)
-        self.logits.bias = nnx.Param(jnp.tile(start, max(locations, 1)).astype(jnp.float32))
+        start = jnp.full(K - 2, 1 / (K - 2)) if start is None else jnp.asarray(start)
+        first = jnp.log(jnp.concatenate([start, jnp.full(2, _FIRST_WIDE)]))
+        self.logits.bias = nnx.Param(jnp.tile(first, max(locations, 1)).astype(jnp.float32))
+        self.log_factor = nnx.Param(jnp.zeros((), jnp.float32)) if learn_sigma else None
         self.place = nnx.Linear(features, 2 * locations, kernel_init=small, rngs=rngs) if locations else None
 
     @classmethod
     def from_targets(
-        cls, features: int, y: Any, n: int = 64, t: float = 1.0, *, weights: Any = None, rngs: nnx.Rngs, **options: Any
+        cls,
+        features: int,
+        y: Any,
+        n: int | None = 64,
+        t: float = 1.0,
+        *,
+        weights: Any = None,
+        rngs: nnx.Rngs,
+        **options: Any,
     ) -> DensityHead:
         """On a basis over the range of the training targets and a margin of 5 % on either side.
 
+        The network begins with the weights that Algorithm 2 gives all targets, whatever the features.
         Sigma is t spacings, and not less than what the rounding of the targets leaves open (`rounding`): wine that is
         judged in whole marks has no density on a finer scale.
 
         Args:
             features, rngs, options: as for the head itself.
             y: targets, shape (N,); may be traced.
-            n: number of components.
+            n: number of components; None: as many as the targets ask for (`fbgmm.nn.resolution`).
             t: sigma in units of their spacing.
             weights: of the targets, shape (N,): zero means absent.
 
         Raises:
-            ValueError: targets that are not finite or none at all, where they are concrete.
+            ValueError: targets that are not finite or none at all, where they are concrete; n = None where they are
+                not.
         """
         y, weights = _targets(y, weights)
+        if n is None:
+            if not checks.is_concrete(y, weights):
+                raise ValueError("n must be a number where the targets are traced; found None")
+            n = components_for(y, weights)
         low, high, deviation = _spread(y, weights)
         margin = 0.05 * (high - low)
         low, high = low - margin, high + margin
@@ -128,7 +152,9 @@ class DensityHead(nnx.Module):
         wider = jnp.maximum(basis.sigma, least).astype(basis.dtype)
         basis = Basis(basis.low, basis.high, r, wider, basis.capacity)
         wide = jnp.stack([f * deviation for f in _TAILS])
-        return cls(features, basis, wide, least=least, rngs=rngs, **options)
+        scales = options.get("scales", (1,))
+        start = jnp.concatenate([_marginal(basis, s, y, weights) for s in scales]) / len(scales)
+        return cls(features, basis, wide, least=least, start=start, rngs=rngs, **options)
 
     @classmethod
     def residual(
@@ -152,7 +178,11 @@ class DensityHead(nnx.Module):
         deviation = _spread(y, weights)[2]
         least = jnp.maximum(rounding(y, weights) * _ROUNDING, _LEAST * deviation)
         basis = init_basis(-_RESIDUAL_RANGE, _RESIDUAL_RANGE, n, t)
-        head = cls(features, basis, jnp.asarray(_TAILS), locations=locations, least=least, rngs=rngs, **options)
+        scales = options.get("scales", (1,))
+        normal = [jax.nn.softmax(-0.5 * jnp.square(_means(basis, s)) / _rest(s * basis.sigma)) for s in scales]
+        start = jnp.concatenate(normal) / len(scales)
+        wide = jnp.asarray(_TAILS)
+        head = cls(features, basis, wide, locations=locations, least=least, start=start, rngs=rngs, **options)
         assert head.place is not None
         apart = jnp.linspace(-1.0, 1.0, locations) if locations > 1 else jnp.zeros(1)
         places = jnp.average(y, weights=weights) + deviation * apart
@@ -167,10 +197,16 @@ class DensityHead(nnx.Module):
         log_pi = jnp.log((1 - FLOOR) * pi + FLOOR / K)
         ones = (1,) * (pi.ndim - 1)
         mu, sigma = (a[...].astype(pi.dtype).reshape(*ones, -1) for a in (self.mu, self.sigma))
+        least = self.least[...].astype(pi.dtype)
+        if self.log_factor is not None:
+            fixed = jnp.square(least) if self.place is None else 0.0  # what rounding leaves open adds in squares
+            rest = jnp.maximum(jnp.square(sigma) - fixed, 0.25 * fixed)
+            learned = jnp.sqrt(fixed + jnp.exp(2 * self.log_factor[...]) * rest)
+            sigma = jnp.where(jnp.arange(sigma.shape[-1]) < sigma.shape[-1] - 2, learned, sigma)
         if self.place is None:
             return Density.of(log_pi, mu, sigma)
         location, scale = jnp.split(self.place(h), 2, axis=-1)
-        scale = jax.nn.softplus(scale) + self.least[...].astype(pi.dtype) / jnp.min(sigma)
+        scale = jax.nn.softplus(scale) + least / jnp.min(sigma)
         if location.shape[-1] == 1:
             return Density(log_pi, mu, sigma, location[..., 0], scale[..., 0])
         each = jnp.repeat(location, mu.shape[-1], axis=-1), jnp.repeat(scale, mu.shape[-1], axis=-1)
@@ -221,13 +257,22 @@ def _spread(y: Array, weights: Array) -> tuple[Array, Array, Array]:
     return low, high, jnp.where(flat, size, deviation)
 
 
-def _start(mu: Array, sigma: Array, residual: bool) -> Array:
-    """First logits: even weights over each scale, or in residual coordinates those that make N(0, 1); few far out."""
-    narrow = jnp.arange(mu.shape[0]) < mu.shape[0] - 2
-    if not residual:
-        return jnp.where(narrow, 0, -4.0)
-    rest = jnp.maximum(1 - jnp.square(sigma), 0.05)
-    return jnp.where(narrow, -0.5 * jnp.square(mu) / rest, -4.0)
+def _means(basis: Basis, scale: int) -> Array:
+    """Those of the components that are so many times as wide, and as far apart."""
+    return basis.low + (jnp.arange(math.ceil(basis.capacity / scale)) + 0.5) * scale * basis.r
+
+
+def _rest(sigma: Array) -> Array:
+    """Variance of the weights with which components of that width make N(0, 1)."""
+    return jnp.maximum(1 - jnp.square(sigma), 0.05)
+
+
+def _marginal(basis: Basis, scale: int, y: Array, weights: Array) -> Array:
+    """Algorithm 2's weights of all targets, and a few even ones: what the first stage says without features."""
+    n = math.ceil(basis.capacity / scale)
+    r = scale * basis.r
+    coarse = Basis(basis.low, basis.low + n * r, r, scale * basis.sigma, n)
+    return (1 - _EVEN) * normalize(update_pi(init_pi(coarse), coarse, y, weights)) + _EVEN / n
 
 
 def _inverse_softplus(x: Array) -> Array:

@@ -1,13 +1,12 @@
 """Training of networks that output densities: all splits of a data set and all trials of a search at once, by `vmap`.
 
-A *split* is a data set of its own (20 of them in the usual benchmarks); splits of different lengths are padded by rows
-of weight zero. A *trial* is a choice of hyper-parameters and the fold of the training rows that it leaves out to
-validate on. All trials of a split see the same batches; a row that a trial has left out has weight zero there.
+What is trained stands in `fbgmm.nn.trials`. All trials of a split see the same batches; a row that a trial has left out
+has weight zero there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from .checkpoints import Checkpoints, fingerprint
 from .density import Density
 from .losses import mean_loss, negative_log_likelihood, noisy
 from .progress import Progress, silent
+from .trials import Data, Settings, Trials, check_data, moments, require_finite
 
 Make = Callable[[nnx.Rngs, Array, Array], nnx.Module]
 """make(rngs, y, weights) → a network from features (B, D) to a `Density` of batch shape (B,). It is given a split's
@@ -33,67 +33,6 @@ Loss = Callable[[Density, Array], Array]
 """loss(density, y) → one number for each example."""
 
 _ADAM = optax.chain(optax.clip_by_global_norm(5.0), optax.scale_by_adam())
-
-
-class Data(NamedTuple):
-    """Splits of a data set.
-
-    Attributes:
-        x: features, shape (S, N, D).
-        y: targets, shape (S, N).
-        weights: of the examples, shape (S, N): zero means absent.
-        fold: which fold each example is in, shape (S, N), integers.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray
-    fold: np.ndarray
-
-
-class Trials(NamedTuple):
-    """What differs between trainings of one network on one split; each of shape (T,).
-
-    Attributes:
-        fold: the fold that is left out, to validate on.
-        rate: of Adam at the start; falls to zero along a cosine.
-        decay: of the weights, not of the biases, in each step relative to the rate (AdamW).
-        noise: standard deviation of the noise on the targets in training, in standard deviations of the targets.
-    """
-
-    fold: np.ndarray
-    rate: np.ndarray
-    decay: np.ndarray
-    noise: np.ndarray
-
-    @classmethod
-    def grid(
-        cls,
-        members: int,
-        rate: Sequence[float] = (0.01,),
-        decay: Sequence[float] = (1e-3,),
-        noise: Sequence[float] = (0.0,),
-    ) -> Trials:
-        """All combinations, each on the folds 0 … members − 1; members of one combination stand together."""
-        table = [(f, r, d, s) for r in rate for d in decay for s in noise for f in range(members)]
-        fold, *rest = zip(*table, strict=True)
-        return cls(np.asarray(fold, np.int32), *(np.asarray(column, np.float32) for column in rest))
-
-
-class Settings(NamedTuple):
-    """How long a training lasts.
-
-    Attributes:
-        epochs: passes over the rows of a split.
-        batch: rows in a step; what is left of an epoch is left out, at random.
-        checks: how often all trials are validated and saved, evenly over the training.
-        patience: checks without any trial of any split getting better, after which the training ends.
-    """
-
-    epochs: int = 100
-    batch: int = 64
-    checks: int = 20
-    patience: int = 6
 
 
 class _State(NamedTuple):
@@ -146,7 +85,7 @@ class Trained:
         S, D = self.centre.shape
         if x.ndim != 3 or x.shape[0] != S or x.shape[2] != D:
             raise ValueError(f"x has shape {x.shape}; allowed: ({S}, P, {D})")
-        _finite("x", x, np.ones(x.shape[:2], bool))
+        require_finite("x", x, np.ones(x.shape[:2], bool))
         x = ((x - self.centre[:, None]) / self.width[:, None]).astype(np.float32)
         weights = self.weights
         if trials is not None:
@@ -195,7 +134,8 @@ def train(
         >>> import tempfile, jax, numpy as np
         >>> from flax import nnx
         >>> from fbgmm.nn.heads import DensityHead
-        >>> from fbgmm.nn.regression import Data, Settings, Trials, train
+        >>> from fbgmm.nn.regression import train
+        >>> from fbgmm.nn.trials import Data, Settings, Trials
         >>> def make(rngs, y, weights):
         ...     return nnx.Sequential(DensityHead.from_targets(1, y, 16, weights=weights, rngs=rngs))
         >>> x = np.linspace(0, 1, 50)
@@ -205,12 +145,12 @@ def train(
         >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
         (1, 50)
     """
-    _check(data, trials)
+    check_data(data, trials)
     S, N = data.y.shape
     T = len(trials.fold)
     present = data.weights > 0
-    centre, width = _moments(data.x, present[..., None])
-    shift, factor = _moments(data.y, present)
+    centre, width = moments(data.x, present[..., None])
+    shift, factor = moments(data.y, present)
     x = np.where(present[..., None], (data.x - centre[:, None]) / width[:, None], 0).astype(np.float32)
     y = np.where(present, (data.y - shift[:, None]) / factor[:, None], 0).astype(np.float32)
     w = data.weights.astype(np.float32)
@@ -342,41 +282,3 @@ def _predicted(form: Any, constants: Any, weights: Any, x: Array) -> Density:
         return nnx.merge(form, weights, constants)(x)
 
     return jax.vmap(jax.vmap(one, in_axes=(None, 0, None)))(constants, weights, x)
-
-
-def _moments(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each split's own rows; the latter 1 where they are all equal."""
-    count = np.maximum(present.sum(axis=1), 1)
-    values = np.where(present, values, 0).astype(np.float64)
-    mean = values.sum(axis=1) / count
-    squares = np.where(present, np.square(values - mean[:, None]), 0)
-    deviation = np.sqrt(squares.sum(axis=1) / count)
-    return mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, 1.0)
-
-
-def _finite(name: str, values: np.ndarray, present: np.ndarray) -> None:
-    bad = ~np.isfinite(values) & present.reshape(present.shape + (1,) * (values.ndim - present.ndim))
-    if bad.any():
-        first = tuple(map(int, np.argwhere(bad)[0]))
-        raise ValueError(f"{name} must be finite; found {int(bad.sum())} values that are not, the first at {first}")
-
-
-def _check(data: Data, trials: Trials) -> None:
-    S, N = data.y.shape
-    if data.x.shape[:2] != (S, N) or data.weights.shape != (S, N) or data.fold.shape != (S, N):
-        found = ", ".join(f"{name} {array.shape}" for name, array in data._asdict().items())
-        raise ValueError(f"data must have shapes (S, N, D) for x and (S, N) for the others; found {found}")
-    present = data.weights > 0
-    _finite("x", data.x, present)
-    _finite("y", data.y, present)
-    if (data.weights < 0).any() or not np.isfinite(data.weights).all():
-        raise ValueError("weights must be finite and at least 0")
-    for fold in np.unique(trials.fold):
-        out = (present & (data.fold == fold)).sum(axis=1)
-        left = present.sum(axis=1) - out
-        if (out < 1).any() or (left < 1).any():
-            s = int(np.argmin(np.minimum(out, left)))
-            raise ValueError(
-                f"split {s} has {left[s]} rows to train on and {out[s]} in fold {fold} to validate on; "
-                "allowed: at least one of each"
-            )
