@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from fbgmm.nn.uci import load_uci
 
     from . import regression_cells as cells
+    from . import regression_training as training
 
     quick = arguments.quick
     asked = arguments.sets or (QUICK_SETS if quick else ORDER)
@@ -56,15 +57,15 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     records = {}
     with progress_bars() as progress:
         for name in asked:
-            case = cells.prepare(name, load_uci(name), QUICK_SPLITS if quick else None)
-            plan = cells.plan_of(name, case.data.y.shape[1], quick)
+            case = training.prepare(name, load_uci(name), QUICK_SPLITS if quick else None)
+            plan = training.plan_of(name, case.data.y.shape[1], quick)
             for method in cells.METHODS:
                 wanted = cells.identity(method, plan, len(case.y))
                 path = cells.path_of(folder, name, method)
                 found = read_record(path, wanted)
                 if found is None:
                     try:
-                        found = cells.run_method(case, method, folder / f"training-{wanted}", quick, progress)
+                        found = cells.run_method(case, method, folder, quick, progress)
                     except ValueError as error:
                         raise ConfigError(f"{name}, {method}: {error}") from error
                     write_record(path, wanted, found)

@@ -22,6 +22,7 @@ PLAIN = "ours, plain"
 RESIDUAL = "ours, residual"
 LOCATIONS = "ours, two locations"
 OURS = "ours"
+RIVALS = "rivals, stacked"
 BOOSTED = "boosted quantiles"
 
 DROPOUT, XGB = "MC-dropout, published", "XGBDist, published"
@@ -37,7 +38,10 @@ Records = Mapping[tuple[str, str], dict[str, Any]]
 
 TABLES = {
     "nll": ("Test negative log-likelihood, nats", "The members of each ensemble averaged; less is better."),
-    "single": ("Test negative log-likelihood of single networks, nats", "Mean over the members of each ensemble."),
+    "single": (
+        "Test negative log-likelihood of single networks, nats",
+        "Mean over the members of each ensemble; of a stack, one network of each kind.",
+    ),
     "nll_cells": (
         "Test negative log-probability of rounding cells over their width, nats",
         "Bounded where targets are rounded (wine, naval): −log P(y ± δ/2)/δ, with δ the least distance of targets.",

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.regression_cells import VARIANTS, Case, Plan, plan_of, prepare, train_variant
 from benchmarks.regression_report import HETERO, MDN, PLAIN, RESIDUAL
+from benchmarks.regression_training import VARIANTS, Case, Plan, plan_of, prepare, train_variant
 from fbgmm.nn.density import Density
 from fbgmm.nn.progress import Progress
 from fbgmm.nn.trials import Data, Settings, Trials

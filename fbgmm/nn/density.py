@@ -178,16 +178,19 @@ class Density:
 
         Members with the same means and widths share them: then weights are averaged, else components are put together.
         """
-        d = self._full() if not self._same_along(axis) else self
-        members = d.log_pi.shape[axis]
-        if d is self:
-            log_pi = logsumexp(self.log_pi, axis=axis) - math.log(members)
-            mu, sigma, location, scale = (jnp.take(leaf, 0, axis) for leaf in (d.mu, d.sigma, d.location, d.scale))
-            return Density(log_pi, mu, sigma, location, scale)
-        mu = d.location[..., None] + d.scale[..., None] * d.mu
-        sigma = d.scale[..., None] * d.sigma
-        together = (jnp.moveaxis(leaf, axis, -2) for leaf in (d.log_pi - math.log(members), mu, sigma))
+        if self._same_along(axis):
+            log_pi = logsumexp(self.log_pi, axis=axis) - math.log(self.log_pi.shape[axis])
+            shared = (jnp.take(leaf, 0, axis) for leaf in (self.mu, self.sigma, self.location, self.scale))
+            return Density(log_pi, *shared)
+        d = self.as_absolute()
+        log_pi = d.log_pi - math.log(d.log_pi.shape[axis])
+        together = (jnp.moveaxis(leaf, axis, -2) for leaf in (log_pi, d.mu, d.sigma))
         return Density.of(*(leaf.reshape(*leaf.shape[:-2], -1) for leaf in together))
+
+    def as_absolute(self) -> Density:
+        """The same with location 0 and scale 1: `mu` and `sigma` in units of y, all of the batch shape."""
+        d = self._full()
+        return Density.of(d.log_pi, d.location[..., None] + d.scale[..., None] * d.mu, d.scale[..., None] * d.sigma)
 
     def mixture(self, basis: Basis) -> Mixture:
         """The batch of mixtures on a basis whose sigma is at most 1/√2 of every component's: exact to rounding where
@@ -198,8 +201,8 @@ class Density:
         """
         if basis.batch_shape:
             raise ValueError(f"basis must be one basis; found batch shape {basis.batch_shape}")
-        d = self._full()
-        sigma, mu = d.scale[..., None] * d.sigma, d.location[..., None] + d.scale[..., None] * d.mu
+        d = self.as_absolute()
+        sigma, mu = d.sigma, d.mu
         concrete = not isinstance(sigma, jax.core.Tracer)
         if concrete and float(basis.sigma) * math.sqrt(2) > float(np.min(sigma)) * (1 + 1e-5):
             found = f"{float(basis.sigma):.4g}, and components of {float(np.min(sigma)):.4g}"
