@@ -11,20 +11,24 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.regression_report import HETERO, MDN, PLAIN, RESIDUAL
-from benchmarks.regression_training import VARIANTS, Case, Plan, plan_of, prepare, train_variant
+from benchmarks.records import slug
+from benchmarks.regression_report import HETERO, MDN, RESIDUAL
+from benchmarks.regression_training import VARIANTS, Case, Plan, Variant, plan_of, prepare, train_variant
 from fbgmm.nn.density import Density
+from fbgmm.nn.heads import DensityHead
 from fbgmm.nn.progress import Progress
+from fbgmm.nn.resolution import components_for
 from fbgmm.nn.trials import Data, Settings, Trials
 from fbgmm.nn.uci import load_uci
 
 from . import style
 from .request import Request, RequestError
 
-INVERSE = {"normal density": HETERO, "mixture density network": MDN, "fixed basis": PLAIN}
+INVERSE = {"normal density": HETERO, "mixture density network": MDN}
 FANNED = {"boston": "Boston housing", "concrete": "concrete strength"}
 JUDGED = {"normal density": HETERO, "mixture density network": MDN, "fixed basis, residual": RESIDUAL}
 POINTS, RIDGES = 1000, 13
@@ -74,10 +78,16 @@ def inverse(
     case = Case("curve", data, at[None, :, None], np.zeros((1, RIDGES)), np.array([RIDGES]))
     settings = Settings(60 if request.quick else 300, 50, checks=10)
     plan = Plan(settings, Trials.grid(2, rate=(0.02,), decay=(1e-3,)), 2, 50)
+    n = components_for(y)
+
+    def fixed_basis(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
+        return DensityHead.from_targets(k, y, n, learn_sigma=True, weights=w, rngs=rngs)
+
+    variants = {**{title: VARIANTS[name] for title, name in INVERSE.items()}, "fixed basis": Variant(fixed_basis)}
     found = {}
-    for title, method in INVERSE.items():
-        where = folder / f"curve-{method.replace(', ', '-')}"
-        trained = train_variant(case, plan, VARIANTS[method], where, f"curve, {method}", progress)
+    for title, variant in variants.items():
+        where = folder / f"curve-{slug(title)}"
+        trained = train_variant(case, plan, variant, where, f"curve, {title}", progress)
         found[title] = _of_split(trained.predict(case.x, trained.best(2)), 0)
     return x, y, at, found
 
@@ -90,7 +100,7 @@ def predicted(
     plan = plan_of(name, case.data.y.shape[1], request.quick)
     found = {}
     for method in JUDGED.values():
-        where = folder / f"{name}-{method.replace(', ', '-')}"
+        where = folder / f"{name}-{slug(method)}"
         trained = train_variant(case, plan, VARIANTS[method], where, f"{name}, {method}", progress)
         densities = trained.predict(case.x, trained.best(plan.members))
         found[method] = [(_of_split(densities, s), case.y[s].astype(np.float32)) for s in range(len(case.y))]

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from benchmarks import regression, regression_cells, regression_report
+from benchmarks import regression, regression_cells, regression_report, regression_training
 from benchmarks.config import ConfigError
-from benchmarks.regression_report import HETERO, MDN, OURS, PLAIN, RESIDUAL
+from benchmarks.regression_report import HETERO, MDN, OURS, PLAIN, RESIDUAL, RIVALS
 from fbgmm.nn.progress import silent
 from fbgmm.nn.trials import Settings, Trials
 from fbgmm.nn.uci import Regression
@@ -26,13 +26,14 @@ def toy(N=300, splits=2):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Ours, which chooses between two forms, on toy data with a known density."""
-    case = regression_cells.prepare("yacht", toy())
-    plan = regression_cells.Plan(Settings(40, 32, checks=5), Trials.grid(2, decay=(1e-3,)), 2, 16)
+    """Ours, which stacks two forms, on toy data with a known density."""
+    case = regression_training.prepare("yacht", toy())
+    plan = regression_training.Plan(Settings(40, 32, checks=5), Trials.grid(2, decay=(1e-3,)), 2, 16)
     folder = tmp_path_factory.mktemp("cells")
     names = PLAIN, RESIDUAL
     trained = [
-        regression_cells.train_variant(case, plan, regression_cells.VARIANTS[n], folder / n, n, silent) for n in names
+        regression_training.train_variant(case, plan, regression_training.VARIANTS[n], folder / n, n, silent)
+        for n in names
     ]
     return case, plan, trained, regression_cells.measure(case, plan, trained, names)
 
@@ -49,40 +50,45 @@ def test_measures_of_a_normal_density_are_near_the_truth(measured):
     assert 0.75 < np.mean(found["conformal_coverage"]) < 1
     assert np.mean(found["nll_cells"]) == pytest.approx(np.mean(found["nll"]), abs=1e-2)  # not rounded
     assert found["worse_than_no_features"] == [0, 0]
-    assert set(found["chosen"]) <= {PLAIN, RESIDUAL}
     json.dumps(found, allow_nan=False)
 
 
-def test_each_split_has_the_form_with_the_less_validation_loss(measured):
-    _, _plan, trained, found = measured
-    values = np.stack([np.take_along_axis(t.validation, t.best(2), 1).mean(axis=1) for t in trained])
-    np.testing.assert_allclose(found["validation"], values.min(axis=0))
-    assert found["chosen"] == [(PLAIN, RESIDUAL)[i] for i in values.argmin(axis=0)]
+def test_the_forms_are_stacked_by_what_the_members_left_out(measured):
+    case, plan, trained, found = measured
+    outside = [regression_cells.left_out(case, plan, t, t.best(2)) for t in trained]
+    for s in range(2):
+        weights = found["weights"][s]
+        assert set(weights) == {PLAIN, RESIDUAL}
+        log_prob = np.stack([o[s][0] for o in outside])
+        reached = np.log(np.array([weights[PLAIN], weights[RESIDUAL]]) @ np.exp(log_prob)).mean()
+        assert reached >= log_prob.mean(axis=1).max() - 1e-6
 
 
-def test_out_of_fold_transforms_are_of_the_member_that_left_the_row_out(measured):
+def test_rows_left_out_are_judged_by_the_member_that_left_them_out(measured):
     case, plan, trained, _ = measured
     best = trained[1].best(2)
-    found = regression_cells._out_of_fold(case, plan, trained[1], best)
+    found = regression_cells.left_out(case, plan, trained[1], best)
     density = trained[1].predict(case.data.x, best)
-    every = np.asarray(density.cdf(case.data.y[:, None].astype(np.float32)))
-    for s in range(2):
-        rows = np.flatnonzero(case.data.fold[s] < 2)
-        np.testing.assert_allclose(found[s], every[s, case.data.fold[s][rows], rows], atol=1e-4)
+    y = case.data.y[:, None].astype(np.float32)
+    for values, part in ((density.log_prob(y), 0), (density.cdf(y), 1)):
+        for s in range(2):
+            rows = np.flatnonzero(case.data.fold[s] < 2)
+            expected = np.asarray(values)[s, case.data.fold[s][rows], rows]
+            np.testing.assert_allclose(found[s][part], expected, atol=1e-4)
 
 
 def test_no_test_row_is_seen_in_training():
     data = toy()
-    case = regression_cells.prepare("yacht", data)
+    case = regression_training.prepare("yacht", data)
     for s in range(2):
         assert not set(map(float, case.y[s])) & set(map(float, case.data.y[s]))
-    assert regression_cells.prepare("yacht", data, 1).y.shape == (1, 60)
+    assert regression_training.prepare("yacht", data, 1).y.shape == (1, 60)
 
 
 def test_splits_of_different_lengths_are_padded_by_weights_of_zero():
     data = toy()
     data.train[1] = data.train[1][:100]
-    case = regression_cells.prepare("yacht", data)
+    case = regression_training.prepare("yacht", data)
     assert case.data.weights.sum(axis=1).tolist() == [240, 100]
     assert case.lengths.tolist() == [60, 60]
 
@@ -142,17 +148,17 @@ def test_bad_requests_are_refused(tmp_path, monkeypatch, without_training):
 
 
 def test_the_tables_hold_means_errors_published_figures_and_comparisons():
-    records = {("boston", m): fake(i, 2.0 + i) for i, m in enumerate((OURS, HETERO, MDN))}
+    records = {("boston", m): fake(i, 2.0 + i) for i, m in enumerate((OURS, HETERO, MDN, RIVALS))}
     records["wine", HETERO] = fake()
     nll, *_, against, failed, spent = regression_report.sheets(records)
-    assert nll.header == ["set", OURS, HETERO, MDN, *regression_report.PUBLISHED]
+    assert nll.header == ["set", OURS, HETERO, MDN, RIVALS, *regression_report.PUBLISHED]
     boston, wine = nll.lines
     assert boston[1].startswith(f"{np.mean(records['boston', OURS]['nll']):.3f} ± ")
     assert boston[-2:] == ["2.40", "2.62"]
     assert wine[1] == ""
     (line,) = against.lines
     assert line[:2] == ["boston", HETERO]
-    assert float(line[2].split()[0]) == pytest.approx(-1, abs=0.05)
+    assert [float(text.split()[0]) for text in line[2:5]] == pytest.approx([-1, -3, -1], abs=0.05)
     assert line[-1] == "yes"
     assert failed.lines[0][1] == "1 of 24; 1"
     assert spent.lines[0][1] == "3.0"
@@ -171,7 +177,7 @@ def test_boosted_trees_cover_and_are_measured(monkeypatch):
         return {"mean": middle, "low": middle - 0.82, "high": middle + 0.82}
 
     monkeypatch.setattr(regression_cells, "boosted_quantiles", quantiles)
-    found = regression_cells.measure_boosted(regression_cells.prepare("yacht", toy()), silent)
+    found = regression_cells.measure_boosted(regression_training.prepare("yacht", toy()), silent)
     assert np.mean(found["coverage"]) == pytest.approx(0.9, abs=0.08)
     assert found["width"] == pytest.approx([1.64, 1.64])
     assert np.mean(found["rmse"]) == pytest.approx(0.5, abs=0.1)

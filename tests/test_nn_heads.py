@@ -8,6 +8,7 @@ from flax import nnx
 
 import fbgmm
 from fbgmm.nn.heads import DensityHead, rounding
+from fbgmm.nn.resolution import components_for
 
 H = jax.random.normal(jax.random.key(0), (5, 4))
 TARGETS = np.random.default_rng(0).gamma(2.0, 3.0, 400)
@@ -136,3 +137,44 @@ def test_it_is_made_under_vmap():
     found = jax.vmap(mus)(jnp.asarray(y))
     assert found.shape == (2, 10)
     np.testing.assert_allclose(found[1], 5 * found[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scales", [(1,), (1, 4)])
+def test_the_plain_form_begins_with_algorithm_2s_density_of_all_targets(scales):
+    head = DensityHead.from_targets(4, TARGETS, n=64, scales=scales, rngs=nnx.Rngs(0))
+    density = head(jnp.zeros((1, 4)))
+    margin = 0.05 * np.ptp(TARGETS)
+    ends = {"low": TARGETS.min() - margin, "high": TARGETS.max() + margin}
+    y = np.linspace(0.5, 20, 40).astype(np.float32)
+    fits = [np.asarray(fbgmm.fit(TARGETS, 64 // s, 1.0, **ends).prob(y)) for s in scales]
+    even = 1 / np.ptp(list(ends.values()))
+    expected = (0.9 * np.mean(fits, axis=0) + 0.1 * even) * (1 - 0.01 / 1.01)
+    np.testing.assert_allclose(density.prob(y[:, None])[:, 0], expected, rtol=0.05)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_learned_number_scales_all_narrow_sigmas(form):
+    head, fixed = (form(4, TARGETS, learn_sigma=learn, rngs=nnx.Rngs(0)) for learn in (True, False))
+    np.testing.assert_allclose(head(H).sigma, fixed(H).sigma, rtol=1e-6)
+    weights = nnx.split(head, nnx.Param, ...)[1]
+    assert len(jax.tree.leaves(weights)) == len(jax.tree.leaves(nnx.split(fixed, nnx.Param, ...)[1])) + 1
+    slope = nnx.grad(lambda head: -jnp.mean(head(H).log_prob(np.linspace(1, 9, 5))))(head)
+    assert abs(float(slope["log_factor"][...])) > 1e-4
+    head.log_factor = nnx.Param(jnp.log(0.5))
+    ratio = np.asarray(head(H).sigma / fixed(H).sigma).reshape(-1, fixed(H).sigma.shape[-1])[0]
+    np.testing.assert_allclose(ratio[:-2], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(ratio[-2:], 1)
+
+
+def test_a_learned_sigma_stays_above_what_rounding_leaves_open():
+    marks = np.random.default_rng(0).integers(3, 9, 200).astype(np.float32)
+    head = DensityHead.from_targets(4, marks, learn_sigma=True, rngs=nnx.Rngs(0))
+    head.log_factor = nnx.Param(jnp.asarray(-20.0))
+    assert float(jnp.min(head(H).sigma)) == pytest.approx(1 / np.sqrt(12), rel=1e-4)
+
+
+def test_the_targets_choose_the_number_of_components():
+    head = DensityHead.from_targets(4, TARGETS, n=None, rngs=nnx.Rngs(0))
+    assert head.mu[...].shape == (components_for(TARGETS) + 2,)
+    with pytest.raises(ValueError, match="n must be a number where the targets are traced; found None"):
+        jax.jit(lambda y: DensityHead.from_targets(4, y, n=None, rngs=nnx.Rngs(0))(H).mean())(TARGETS)
