@@ -32,11 +32,11 @@ def stacking_weights(log_prob: Float[Array, "F N"], weights: Float[Array, " N"] 
     """
     counts = jnp.ones(log_prob.shape[1], log_prob.dtype) if weights is None else weights
     # As exp of a difference to the best network: one that is far off everywhere stays a number.
-    ratio = jnp.exp(log_prob - jnp.max(log_prob, axis=0))
+    ratio = jnp.exp(log_prob - jnp.max(log_prob, axis=0, keepdims=True))
 
     def step(_: Array, w: Array) -> Array:
         share = w[:, None] * ratio
-        moved = (share / jnp.sum(share, axis=0)) @ counts
+        moved = (share / jnp.sum(share, axis=0, keepdims=True)) @ counts
         return moved / jnp.sum(moved)
 
     even = jnp.full(log_prob.shape[0], 1 / log_prob.shape[0], log_prob.dtype)
