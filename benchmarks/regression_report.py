@@ -44,7 +44,7 @@ TABLES = {
     ),
     "nll_cells": (
         "Test negative log-probability of rounding cells over their width, nats",
-        "Bounded where targets are rounded (wine, naval): −log P(y ± δ/2)/δ, with δ the least distance of targets.",
+        "Bounded where targets are rounded (wine, naval): −log(P(y ± δ/2)/δ), with δ the least distance of targets.",
     ),
     "crps": ("Continuous ranked probability score", "In units of the targets; less is better."),
     "rmse": ("Root mean squared error", "Of the mean, in units of the targets."),
@@ -100,7 +100,10 @@ def comparisons(records: Records, sets: Sequence[str]) -> Sheet:
         stacked = "" if together is None else paired(ours, together)
         lines.append([s, best, paired(ours, others[best]), stacked, against, below])
     head = ["set", "best rival", "ours − best rival", f"ours − {RIVALS}", "ours − heteroscedastic", "below MC-dropout"]
-    note = "Differences of negative log-likelihoods, paired by split, ± standard error (p of a two-sided t test)."
+    note = (
+        "Differences of negative log-likelihoods, paired by split, ± standard error (p of a two-sided t test, as if "
+        "the splits, which overlap, were independent)."
+    )
     return Sheet("Ours against the others", head, lines, note)
 
 

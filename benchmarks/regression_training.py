@@ -37,7 +37,8 @@ class Variant(NamedTuple):
 
 def hl_gauss(density: Density, y: jax.Array) -> jax.Array:
     """Cross-entropy to the target smeared by three quarters of a bin (Farebrother et al. 2024)."""
-    return cross_entropy(density, soft_counts(density, y, smear=1.5))
+    bins = (density.mu[..., 1] - density.mu[..., 0]) / density.sigma[..., 0]  # in sigmas; not 2 where rounding is wider
+    return cross_entropy(density, soft_counts(density, y, smear=0.75 * bins[..., None]))
 
 
 def _plain(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
@@ -144,7 +145,8 @@ def train_variant(case: Case, plan: Plan, variant: Variant, folder: Path, what: 
         return Network(features, plan.hidden, variant.head(plan.hidden, y, weights, rngs), rngs=rngs)
 
     key = jax.random.key(0)
-    options: dict[str, Any] = {"loss": variant.loss, "progress": progress, "what": what}
+    code = training_identity(plan, len(case.y))
+    options: dict[str, Any] = {"loss": variant.loss, "identity": {"code": code}, "progress": progress, "what": what}
     return train(key, make, case.data, plan.trials, folder, plan.settings, **options)
 
 

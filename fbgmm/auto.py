@@ -6,8 +6,9 @@ A candidate is a mixture of normal densities of one width on the bins' centres, 
 after a few steps of EM: none is a kernel density estimate (Algorithm 2), many the maximum likelihood, and stopping
 between is a regulariser. Mixtures of all widths at once (`fbgmm.scales`) and of a few free normal densities
 (`fbgmm.free`) compete with them. Each is fitted on four fifths of the counts and scored on the last fifth, for all five
-fifths. The candidates, weighted by their scores, are averaged and collapsed onto one fine basis: a normal density of
-width σ is a smear of narrower ones, N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²).
+fifths; the free ones begin there from a fit to all, which flatters them a little. The candidates, weighted by their
+scores, are averaged and collapsed onto one fine basis: a normal density of width σ is a smear of narrower ones,
+N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²).
 """
 
 from __future__ import annotations
@@ -101,12 +102,13 @@ def scores(
 
 
 def choose(
-    counts: Float[Array, " bins"], at: Coordinate, found: Summary, edges: Int[Array, ""]
+    counts: Float[Array, " bins"], at: Coordinate, found: Summary, edges: Int[Array, ""], given: Int[Array, ""]
 ) -> tuple[Basis, Float[Array, " n"], Choice]:
     """From counts on the bins of a coordinate to the answer's basis and weights, and how they were chosen. Pure.
 
     Args:
         edges: at which ends to mirror (`fbgmm.pyramid.blur`); −1: where the data ask for it.
+        given: which ends of the range are not those of the data: 1 left, 2 right, 3 both.
     """
     points = jnp.sum(counts)
     folds = thin(counts)
@@ -148,7 +150,8 @@ def choose(
     shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), BINS >> np.arange(OCTAVES), axis=-1)
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _folded(on_cells(free, free_weight, COMPONENTS, 1 / BINS), jnp.maximum(edges, 0))
-    basis, pi = _collapse(p, masses, at, mirror, found, jnp.where(edges < 0, 1 / (points + 1), 0))
+    spill = jnp.where(edges < 0, mirror & ~given, 0), 1 / (points + 1)
+    basis, pi = _collapse(p, masses, at, mirror, found, spill)
     error = jnp.sqrt(spread / points_)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     return basis, pi, Choice(*weights, mirror, at.kappa, points, score, error, optimism, found.distinct)
@@ -198,21 +201,21 @@ def inverse(at: Coordinate, u: Array) -> Array:
 
 
 def _collapse(
-    p: Array, free: Array, at: Coordinate, mirror: Array, found: Summary, beyond: Array
+    p: Array, free: Array, at: Coordinate, mirror: Array, found: Summary, spill: tuple[Array, Array]
 ) -> tuple[Basis, Array]:
     """All candidates' weights as those of one basis.
 
     Args:
         p: rows, shape (2, row).
         free: masses of the free mixtures on the answer's cells.
-        beyond: mass that belongs beyond each mirrored end.
+        spill: as `_beyond` takes it.
     """
     none = jnp.zeros_like(mirror)
     padded = join([jnp.pad(part, ((0, 0), (part.shape[-1] // 2,) * 2)) for part in split(p)])
     inner, wide = _on_cells(p, mirror), _on_cells(padded, none)
     left, right = wide[: COMPONENTS // 4], wide[-COMPONENTS // 4 :]
     ends = jnp.where(mirror % 2 == 1, 0, left), jnp.where(mirror // 2 == 1, 0, right)
-    total = _beyond(jnp.concatenate([ends[0], inner, ends[1]]) + free, mirror, beyond)
+    total = _beyond(jnp.concatenate([ends[0], inner, ends[1]]) + free, *spill)
     width = at.high - at.low
     linear = at.kappa == 0
     middle = jnp.maximum(found.q3 - found.q1, width * 1e-5)
@@ -235,8 +238,8 @@ def _folded(mass: Array, ends: Array) -> Array:
     return mass + moved
 
 
-def _beyond(total: Array, mirror: Array, mass: Array) -> Array:
-    """Masses on the answer's cells with at least so much beyond each mirrored end.
+def _beyond(total: Array, ends: Array, mass: Array) -> Array:
+    """Masses on the answer's cells with at least so much beyond each of these mirrored ends: 1 left, 2 right, 3 both.
 
     The range is that of the data, not of the support: whatever the density, the next point is below the least of N or
     above the greatest with probability 1/(N + 1) each. Where the density ends at height f it falls short of the
@@ -245,14 +248,14 @@ def _beyond(total: Array, mirror: Array, mass: Array) -> Array:
     quarter = COMPONENTS // 4
     distance = jnp.arange(quarter, dtype=total.dtype) + 0.5
 
-    def outside(before: Array, inside: Array, mirrored: Array) -> Array:
+    def outside(before: Array, inside: Array, wanted: Array) -> Array:
         height = jnp.mean(inside[:_EDGE_CELLS])
-        shape = jax.nn.softmax(-distance * height / jnp.where(mass > 0, mass, 1))
-        return before + jnp.where(mirrored, jnp.maximum(mass - jnp.sum(before), 0), 0) * shape
+        shape = jax.nn.softmax(-distance * height / mass)
+        return before + jnp.where(wanted, jnp.maximum(mass - jnp.sum(before), 0), 0) * shape
 
     left, inner, right = total[:quarter], total[quarter:-quarter], total[-quarter:]
-    left = outside(left[::-1], inner, mirror % 2 == 1)[::-1]
-    right = outside(right, inner[::-1], mirror // 2 == 1)
+    left = outside(left[::-1], inner, ends % 2 == 1)[::-1]
+    right = outside(right, inner[::-1], ends // 2 == 1)
     return jnp.concatenate([left, inner * (1 - jnp.sum(left) - jnp.sum(right)) / jnp.sum(inner), right])
 
 

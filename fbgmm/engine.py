@@ -89,7 +89,9 @@ def auto_arrays(parts: Parts, low: Array | None, high: Array | None, drop_outsid
     """
     status, outside, *binned = _binned(parts, low, high, drop_outside)
     known = jnp.full(status.shape, edges, jnp.int32)  # not static: the choice is compiled once
-    basis, pi, choice = _choose_one(*binned, known) if status.ndim == 0 else _choose_rows((*binned, known))
+    given = jnp.full(status.shape, int(low is not None) + 2 * int(high is not None), jnp.int32)
+    args = (*binned, known, given)
+    basis, pi, choice = _choose_one(*args) if status.ndim == 0 else _choose_rows(args)
     return Mixture(basis, pi, status, outside, choice)
 
 

@@ -256,8 +256,10 @@ def test_beyond_an_edge_that_was_found_lies_what_the_next_point_may_bring(unchec
     assert 0.5 / 201 < float(gmm.cdf(x.min())) < 2.5 / 201
     assert 0.5 / 201 < 1 - float(gmm.cdf(x.max())) < 2.5 / 201
     assert np.asarray(gmm.log_prob(draw(stats.uniform, 20_000, seed=1))).mean() > -0.05  # 0: the truth
-    known = fbgmm.fit(x, low=0.0, high=1.0, edges="both")
-    assert float(known.cdf(-0.01)) == pytest.approx(0, abs=1e-6)
+    for given in ({"edges": "both"}, {"edges": "find"}):  # nothing beyond an end that was not read from the data
+        known = fbgmm.fit(x, low=0.0, high=1.0, **given)
+        assert int(known.choice.mirror) == 3
+        assert float(known.cdf(-0.01)) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("mirror", [0, 1, 2, 3])
@@ -305,7 +307,7 @@ def test_the_collapse_keeps_the_density_of_the_candidates():
     found = summary([(x, None)])
     at = coordinate(jnp.zeros(()), jnp.ones(()), found)
     basis, pi = auto._collapse(
-        pyramid.join(parts), jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found, jnp.zeros(())
+        pyramid.join(parts), jnp.zeros(auto.COMPONENTS), at, jnp.asarray(0), found, (jnp.asarray(0), jnp.asarray(0.01))
     )
     grid = np.linspace(-0.2, 1.2, 500)
     centres = (np.arange(bins) + 0.5) / bins

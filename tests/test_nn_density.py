@@ -150,6 +150,7 @@ def test_an_ensemble_is_the_average_of_its_densities(density, fixed, dtype):
     together = members.pooled(0)
     np.testing.assert_allclose(together.prob(Y), members.prob(Y).mean(axis=0), rtol=1e-4)
     assert together.log_pi.shape == ((3, 9) if fixed else (3, 15))
+    np.testing.assert_allclose(members.pooled(-2).prob(Y), together.prob(Y), rtol=1e-6)
 
 
 def test_a_density_as_a_mixture_on_a_basis_is_the_same(density, dtype):

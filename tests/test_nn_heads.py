@@ -35,6 +35,19 @@ def test_the_residual_form_begins_as_a_normal_density():
     np.testing.assert_allclose(density.prob(y), expected, rtol=0.06)
 
 
+@pytest.mark.parametrize("locations", [1, 2])
+def test_the_residual_form_begins_with_the_targets_deviation_where_they_are_rounded(locations):
+    marks = np.random.default_rng(0).integers(3, 9, 400)
+    density = DensityHead.residual(4, marks, 48, locations=locations, rngs=nnx.Rngs(0))(jnp.zeros((1, 4)))
+    if locations == 1:
+        assert float(density.mean()[0]) == pytest.approx(marks.mean(), rel=1e-3)
+        wide = 0.005 * (3**2 + 12**2)  # of the two components for the tails
+        expected = (marks.var() * (1 + wide) + 1 / 12) / 1.01
+        assert float(density.variance()[0]) == pytest.approx(expected, rel=0.03)
+    narrowest = np.sqrt(marks.var() / 36 + 1 / 12)  # sigma is 1/6 of the scale
+    assert float(density.sigma.min()) == pytest.approx(narrowest, rel=1e-3)
+
+
 def test_a_network_learns_two_branches():
     """y = ±x: a mean says 0, a density says both."""
     key_x, key_sign, key_noise = jax.random.split(jax.random.key(0), 3)
@@ -162,7 +175,7 @@ def test_one_learned_number_scales_all_narrow_sigmas(form):
     assert abs(float(slope["log_factor"][...])) > 1e-4
     head.log_factor = nnx.Param(jnp.log(0.5))
     ratio = np.asarray(head(H).sigma / fixed(H).sigma).reshape(-1, fixed(H).sigma.shape[-1])[0]
-    np.testing.assert_allclose(ratio[:-2], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(ratio[:-2], 0.5, rtol=1e-3)  # beside the least width
     np.testing.assert_allclose(ratio[-2:], 1)
 
 

@@ -127,6 +127,22 @@ def test_the_best_combination_is_chosen_for_each_split(trained):
     assert chosen([[np.inf, 1.0, 9.0, 9.0]] * 2) == [[2, 3]] * 2
 
 
+def test_noise_on_the_targets_widens_what_is_learned(tmp_path):
+    trials = Trials.grid(1, rate=(0.02,), noise=(0.0, 1.0))
+    trained = train(jax.random.key(0), make, toy(1), trials, tmp_path, SETTINGS)
+    deviation = np.sqrt(np.asarray(trained.predict(np.full((1, 1, 2), 0.5)).variance()))[0, :, 0]
+    assert deviation[1] > 1.3 * deviation[0]
+
+
+def test_trainings_of_other_code_or_settings_are_refused(tmp_path):
+    settings = Settings(epochs=1, batch=32, checks=1)
+    train(jax.random.key(0), make, toy(1), TRIALS, tmp_path, settings, identity={"code": "a"})
+    with pytest.raises(ValueError, match="another training: code is 'a' there, 'b' here"):
+        train(jax.random.key(0), make, toy(1), TRIALS, tmp_path, settings, identity={"code": "b"})
+    with pytest.raises(ValueError, match="batch must be"):
+        train(jax.random.key(0), make, toy(1), TRIALS, tmp_path, settings._replace(batch=0))
+
+
 def test_constant_and_tied_data_give_finite_densities(tmp_path):
     """In the first split nothing is known but three equal targets and a feature that never differs; two folds."""
     x, y, weights, fold = toy()

@@ -1,6 +1,6 @@
 """Whether predicted densities mean what they say, and intervals that cover what they promise (conformal prediction).
 
-The guarantee, of all three functions that take a `coverage`: where the examples they are given and a new one are
+The guarantee, of the functions that take a `coverage`: where the examples they are given and a new one are
 exchangeable (drawn alike, none of them used to train the network), the interval holds the new target with at least
 that probability, however wrong the density is.
 """

@@ -177,7 +177,9 @@ class Density:
         """The average of the densities along a batch axis: an ensemble as one density.
 
         Members with the same means and widths share them: then weights are averaged, else components are put together.
+        Under jit nothing is known of their values, and components are put together.
         """
+        axis = range(len(self.batch_shape))[axis]
         if self._same_along(axis):
             log_pi = logsumexp(self.log_pi, axis=axis) - math.log(self.log_pi.shape[axis])
             shared = (jnp.take(leaf, 0, axis) for leaf in (self.mu, self.sigma, self.location, self.scale))
@@ -282,7 +284,8 @@ def _log_terms(d: Density, z: Array) -> Array:
 @jax.jit
 def _quantile(d: Density, q: Array) -> Array:
     """Halving between ends that hold every component's quantile, then Newton steps that stay in the bracket."""
-    reach = ndtri(jnp.clip(q, 1e-30, 1 - 1e-7))[..., None]  # the mixture's quantile is between its components'
+    # The mixture's quantile is between its components'.
+    reach = ndtri(jnp.clip(q, 1e-30, 1 - jnp.finfo(q.dtype).eps))[..., None]
     ends = d.mu + d.sigma * reach
     a, b = jnp.min(ends, axis=-1), jnp.max(ends, axis=-1)
     shape = jnp.broadcast_shapes(a.shape, d.batch_shape, q.shape)

@@ -54,8 +54,10 @@ class DensityHead(nnx.Module):
         scales: widths of the components in units of the basis's sigma; one of width s has s times its spacing too.
         learn_sigma: whether one learned number multiplies the sigmas of all narrow components.
         locations: learned locations, each with a scale; 0: the basis stands still.
-        least: the least standard deviation of a component, in units of the targets.
-        start: weights of the narrow components that the network begins with, whatever the features; None: even ones.
+        least: the least standard deviation of a component, in units of the targets; where scales are learned it adds to
+            theirs in squares.
+        start: weights of the narrow components that the network begins near, with features of zero at them; None: even
+            ones.
         rngs: of the first weights.
 
     Raises:
@@ -118,17 +120,18 @@ class DensityHead(nnx.Module):
         t: float = 1.0,
         *,
         weights: Any = None,
+        scales: Sequence[int] = (1,),
+        learn_sigma: bool = False,
         rngs: nnx.Rngs,
-        **options: Any,
     ) -> DensityHead:
         """On a basis over the range of the training targets and a margin of 5 % on either side.
 
-        The network begins with the weights that Algorithm 2 gives all targets, whatever the features.
+        The network begins near the weights that Algorithm 2 gives all targets, a tenth of them spread evenly.
         Sigma is t spacings, and not less than what the rounding of the targets leaves open (`rounding`): wine that is
         judged in whole marks has no density on a finer scale.
 
         Args:
-            features, rngs, options: as for the head itself.
+            features, scales, learn_sigma, rngs: as for the head itself.
             y: targets, shape (N,); may be traced.
             n: number of components; None: as many as the targets ask for (`fbgmm.nn.resolution`).
             t: sigma in units of their spacing.
@@ -141,7 +144,10 @@ class DensityHead(nnx.Module):
         y, weights = _targets(y, weights)
         if n is None:
             if not checks.is_concrete(y, weights):
-                raise ValueError("n must be a number where the targets are traced; found None")
+                raise ValueError(
+                    "n must be a number where the targets are traced; found None; "
+                    "fbgmm.nn.resolution.components_for says it beforehand"
+                )
             n = components_for(y, weights)
         low, high, deviation = _spread(y, weights)
         margin = 0.05 * (high - low)
@@ -152,9 +158,8 @@ class DensityHead(nnx.Module):
         wider = jnp.maximum(basis.sigma, least).astype(basis.dtype)
         basis = Basis(basis.low, basis.high, r, wider, basis.capacity)
         wide = jnp.stack([f * deviation for f in _TAILS])
-        scales = options.get("scales", (1,))
         start = jnp.concatenate([_marginal(basis, s, y, weights) for s in scales]) / len(scales)
-        return cls(features, basis, wide, least=least, start=start, rngs=rngs, **options)
+        return cls(features, basis, wide, scales, least=least, start=start, learn_sigma=learn_sigma, rngs=rngs)
 
     @classmethod
     def residual(
@@ -166,28 +171,28 @@ class DensityHead(nnx.Module):
         *,
         locations: int = 1,
         weights: Any = None,
+        scales: Sequence[int] = (1,),
+        learn_sigma: bool = False,
         rngs: nnx.Rngs,
-        **options: Any,
     ) -> DensityHead:
         """In residual coordinates: n components over ±4 learned scales about each learned location.
 
         One location and scale begin as mean and deviation of the targets, several around them. Arguments and errors
-        as for `from_targets`.
+        as for `from_targets`, but n is a number.
         """
         y, weights = _targets(y, weights)
         deviation = _spread(y, weights)[2]
         least = jnp.maximum(rounding(y, weights) * _ROUNDING, _LEAST * deviation)
         basis = init_basis(-_RESIDUAL_RANGE, _RESIDUAL_RANGE, n, t)
-        scales = options.get("scales", (1,))
         normal = [jax.nn.softmax(-0.5 * jnp.square(_means(basis, s)) / _rest(s * basis.sigma)) for s in scales]
         start = jnp.concatenate(normal) / len(scales)
         wide = jnp.asarray(_TAILS)
-        head = cls(features, basis, wide, locations=locations, least=least, start=start, rngs=rngs, **options)
+        head = cls(features, basis, wide, scales, locations, least, start=start, learn_sigma=learn_sigma, rngs=rngs)
         assert head.place is not None
         apart = jnp.linspace(-1.0, 1.0, locations) if locations > 1 else jnp.zeros(1)
         places = jnp.average(y, weights=weights) + deviation * apart
-        scales = jnp.broadcast_to(_inverse_softplus(jnp.maximum(deviation, 1e-6)), (locations,))
-        head.place.bias = nnx.Param(jnp.concatenate([places, scales]).astype(jnp.float32))
+        widths = jnp.broadcast_to(_inverse_softplus(jnp.maximum(deviation, 1e-6)), (locations,))
+        head.place.bias = nnx.Param(jnp.concatenate([places, widths]).astype(jnp.float32))
         return head
 
     def __call__(self, h: Float[Array, "*batch k"]) -> Density:
@@ -199,19 +204,20 @@ class DensityHead(nnx.Module):
         mu, sigma = (a[...].astype(pi.dtype).reshape(*ones, -1) for a in (self.mu, self.sigma))
         least = self.least[...].astype(pi.dtype)
         if self.log_factor is not None:
-            fixed = jnp.square(least) if self.place is None else 0.0  # what rounding leaves open adds in squares
+            # What rounding leaves open adds in squares. Where it is all of sigma, a little is left to learn from.
+            fixed = jnp.square(least) if self.place is None else 0.0
             rest = jnp.maximum(jnp.square(sigma) - fixed, 0.25 * fixed)
             learned = jnp.sqrt(fixed + jnp.exp(2 * self.log_factor[...]) * rest)
             sigma = jnp.where(jnp.arange(sigma.shape[-1]) < sigma.shape[-1] - 2, learned, sigma)
         if self.place is None:
-            return Density.of(log_pi, mu, sigma)
+            return Density.of(log_pi, mu, jnp.maximum(sigma, least))
         location, scale = jnp.split(self.place(h), 2, axis=-1)
-        scale = jax.nn.softplus(scale) + least / jnp.min(sigma)
-        if location.shape[-1] == 1:
-            return Density(log_pi, mu, sigma, location[..., 0], scale[..., 0])
-        each = jnp.repeat(location, mu.shape[-1], axis=-1), jnp.repeat(scale, mu.shape[-1], axis=-1)
-        copies = (1,) * (pi.ndim - 1) + (location.shape[-1],)
-        return Density.of(log_pi, each[0] + each[1] * jnp.tile(mu, copies), each[1] * jnp.tile(sigma, copies))
+        scale = jax.nn.softplus(scale)
+        each = scale[..., None] * mu[..., None, :], scale[..., None] * sigma[..., None, :]  # (*batch, locations, K)
+        centres = location[..., None] + each[0]
+        # Means may come as near to each other as they like, widths not.
+        widths = jnp.sqrt(jnp.square(each[1]) + jnp.square(least))
+        return Density.of(log_pi, *(a.reshape(*a.shape[:-2], -1) for a in (centres, widths)))
 
 
 def rounding(y: Any, weights: Any = None) -> Float[Array, ""]:
@@ -221,7 +227,7 @@ def rounding(y: Any, weights: Any = None) -> Float[Array, ""]:
         y: targets, shape (N,); may be traced.
         weights: zero means absent.
     """
-    y = jnp.asarray(y)
+    y = checks.as_floats("y", y)
     present = jnp.ones(y.shape, bool) if weights is None else jnp.asarray(weights) > 0
     first = jnp.min(jnp.where(present, y, jnp.inf))
     gaps = jnp.diff(jnp.sort(jnp.where(present, y, first)))

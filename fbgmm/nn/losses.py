@@ -38,7 +38,7 @@ def crps(density: Density, y: Any) -> Float[Array, " B"]:
     return density.crps(y)
 
 
-def soft_counts(density: Density, y: Any, smear: float = 1.0) -> Float[Array, "B K"]:
+def soft_counts(density: Density, y: Any, smear: Any = 1.0) -> Float[Array, "B K"]:
     """The target as weights: that of a component ∝ N(y; mu_k, (smear·sigma_k)²)·sigma_k, as in HL-Gauss.
 
     Imani and White (2018) smear over histogram cells; here over neighbouring components, the first scale of the basis

@@ -23,7 +23,7 @@ from .checkpoints import Checkpoints, fingerprint
 from .density import Density
 from .losses import mean_loss, negative_log_likelihood, noisy
 from .progress import Progress, silent
-from .trials import Data, Settings, Trials, check_data, moments, require_finite
+from .trials import Data, Settings, Trials, check_training, moments, require_finite
 
 Make = Callable[[nnx.Rngs, Array, Array], nnx.Module]
 """make(rngs, y, weights) → a network from features (B, D) to a `Density` of batch shape (B,). It is given a split's
@@ -54,8 +54,9 @@ class Trained:
         form, constants, weights: the networks, as `flax.nnx.split` gives them; constants (S, …), weights (S, T, …).
         centre, width: of the features, shape (S, D).
         shift, factor: mean and standard deviation of the targets, shape (S,).
-        validation: the validation loss in units of the targets, shape (S, T); inf where no check was finite.
-        finite: whether every loss of the training was finite, shape (S, T).
+        validation: the validation likelihood's negative logarithm, of targets in their own units, shape (S, T); inf
+            where no check was finite.
+        finite: whether every loss of the training and its slope were finite, shape (S, T).
     """
 
     form: Any
@@ -108,7 +109,6 @@ def train(
     settings: Settings = Settings(),  # noqa: B008 - immutable
     *,
     loss: Loss = negative_log_likelihood,
-    validate: Loss = negative_log_likelihood,
     identity: Mapping[str, int | float | str] = {},
     progress: Progress = silent,
     what: str = "training",
@@ -122,13 +122,14 @@ def train(
         make: see `Make`.
         data, trials, settings: see there.
         folder: of the checkpoints, one after each check.
-        loss, validate: what is trained on, and what says which check and which trial is best.
-        identity: what else makes this training this one; a folder that holds another is refused.
+        loss: what is trained on; which check and which trial is best says the negative log-likelihood.
+        identity: what else makes this training this one, such as a digest of the code behind `make`, of which nothing
+            else is known; a folder that holds another is refused.
         progress, what: told how far it is, under that name.
 
     Raises:
         ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
-            or without one to validate on; a folder that holds another training.
+            or without one to validate on; settings below 1; a folder that holds another training.
 
     Example:
         >>> import tempfile, jax, numpy as np
@@ -145,7 +146,7 @@ def train(
         >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
         (1, 50)
     """
-    check_data(data, trials)
+    check_training(data, trials, settings)
     S, N = data.y.shape
     T = len(trials.fold)
     present = data.weights > 0
@@ -161,7 +162,7 @@ def train(
     steps = max(N // rows, 1)
     per_check = max(1, settings.epochs // settings.checks)
     total = max(1, settings.epochs // per_check)
-    run = partial(_advance, form, loss, validate, rows, steps * per_check, steps * per_check * total)
+    run = partial(_advance, form, loss, rows, steps * per_check, steps * per_check * total)
     start = _State(
         weights,
         jax.vmap(jax.vmap(_ADAM.init))(weights),
@@ -169,13 +170,8 @@ def train(
         jnp.full((S, T), jnp.inf, jnp.float32),
         jnp.ones((S, T), bool),
     )
-    names = {"loss": getattr(loss, "__qualname__", ""), "validate": getattr(validate, "__qualname__", "")}
-    numbers = {
-        **names,
-        **fingerprint(key, *data, *trials),
-        **settings._asdict(),
-    }
-    checkpoints = Checkpoints(Path(folder), {**identity, **numbers})
+    own = {"loss": getattr(loss, "__qualname__", ""), **fingerprint(key, *data, *trials), **settings._asdict()}
+    checkpoints = Checkpoints(Path(folder), {**identity, **own})
     done, (state, stale) = checkpoints.load((start, np.zeros((), np.int32)))
     on_device = tuple(map(jnp.asarray, (x, y, w, data.fold.astype(np.int32))))
     here = tuple(map(jnp.asarray, trials))
@@ -189,9 +185,7 @@ def train(
         checkpoints.save(check + 1, (state, stale))
         progress(f"{what}: validation {float(jnp.mean(state.value)):.3g}", check + 1, total)
     checkpoints.close()
-    value = np.asarray(state.value, np.float64)
-    if validate is negative_log_likelihood:
-        value = value + np.log(factor)[:, None]
+    value = np.asarray(state.value, np.float64) + np.log(factor)[:, None]
     return Trained(form, constants, state.best, centre, width, shift, factor, value, np.asarray(state.finite))
 
 
@@ -206,11 +200,10 @@ def _networks(make: Make, keys: Array, y: np.ndarray, w: np.ndarray) -> tuple[An
     return jax.jit(jax.vmap(of_trials))(keys, y, w)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), donate_argnums=9)
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4), donate_argnums=8)
 def _advance(
     form: Any,
     loss: Loss,
-    validate: Loss,
     rows: int,
     steps: int,
     total: int,
@@ -238,7 +231,7 @@ def _advance(
             return mean_loss(loss(nnx.merge(form, weights, constants)(x), y), w * (f != fold))
 
         value, slope = jax.value_and_grad(objective)(weights)
-        fine = jnp.isfinite(value)
+        fine = jax.tree.reduce(lambda fine, g: fine & jnp.isfinite(g).all(), slope, jnp.isfinite(value))
         slope = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), slope)
         direction, adam_state = _ADAM.update(slope, adam_state)
         now = rate * 0.5 * (1 + jnp.cos(jnp.pi * t.astype(jnp.float32) / total))
@@ -264,7 +257,7 @@ def _advance(
         constants, (x, y, w, f), weights = split
 
         def of_trial(weights: Any, fold: Array) -> Array:
-            return mean_loss(validate(nnx.merge(form, weights, constants)(x), y), w * (f == fold))
+            return mean_loss(negative_log_likelihood(nnx.merge(form, weights, constants)(x), y), w * (f == fold))
 
         return jax.vmap(of_trial)(weights, trials[0])
 

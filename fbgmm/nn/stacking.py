@@ -27,10 +27,11 @@ def stacking_weights(log_prob: Float[Array, "F N"], weights: Float[Array, " N"] 
     Example:
         >>> import jax.numpy as jnp
         >>> from fbgmm.nn.stacking import stacking_weights
-        >>> stacking_weights(jnp.array([[-1.0, -9.0, -1.0, -9.0], [-9.0, -1.0, -9.0, -1.0]])).tolist()
-        [0.5, 0.5]
+        >>> stacking_weights(jnp.array([[-1.0, -9.0, -1.0, -1.0], [-9.0, -1.0, -9.0, -9.0]])).round(3).tolist()
+        [0.75, 0.25]
     """
     counts = jnp.ones(log_prob.shape[1], log_prob.dtype) if weights is None else weights
+    log_prob = jnp.where((counts > 0)[None], log_prob, 0)
     # As exp of a difference to the best network: one that is far off everywhere stays a number.
     ratio = jnp.exp(log_prob - jnp.max(log_prob, axis=0, keepdims=True))
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import checks
+
 
 class Data(NamedTuple):
     """Splits of a data set.
@@ -92,13 +94,15 @@ def require_finite(name: str, values: np.ndarray, present: np.ndarray) -> None:
         raise ValueError(f"{name} must be finite; found {int(bad.sum())} values that are not, the first at {first}")
 
 
-def check_data(data: Data, trials: Trials) -> None:
-    """Refuses what cannot be trained on.
+def check_training(data: Data, trials: Trials, settings: Settings) -> None:
+    """Refuses what cannot be trained.
 
     Raises:
         ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
-            or without one to validate on.
+            or without one to validate on; settings below 1.
     """
+    for name, value in settings._asdict().items():
+        checks.positive_integer(name, value)
     S, N = data.y.shape
     if data.x.shape[:2] != (S, N) or data.weights.shape != (S, N) or data.fold.shape != (S, N):
         found = ", ".join(f"{name} {array.shape}" for name, array in data._asdict().items())
