@@ -27,7 +27,8 @@ def stacking_weights(log_prob: Float[Array, "F N"], weights: Float[Array, " N"] 
     Example:
         >>> import jax.numpy as jnp
         >>> from fbgmm.nn.stacking import stacking_weights
-        >>> stacking_weights(jnp.array([[-1.0, -9.0, -1.0, -1.0], [-9.0, -1.0, -9.0, -9.0]])).round(3).tolist()
+        >>> weights = stacking_weights(jnp.array([[-1.0, -9.0, -1.0, -1.0], [-9.0, -1.0, -9.0, -9.0]]))
+        >>> [round(float(w), 2) for w in weights]
         [0.75, 0.25]
     """
     counts = jnp.ones(log_prob.shape[1], log_prob.dtype) if weights is None else weights
