@@ -11,6 +11,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
+import jax
 from rich.console import Console
 
 from . import environment
@@ -70,4 +71,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
                         raise ConfigError(f"{name}, {method}: {error}") from error
                     write_record(path, wanted, found)
                 records[name, method] = found
+            jax.clear_caches()  # compiled programs take memory maps, of which a process may hold 65,530 on Linux
     write_report(arguments.out, records, environment.description("float32"), console, quick)
