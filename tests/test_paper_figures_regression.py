@@ -67,12 +67,20 @@ def test_transforms_are_histograms_of_area_one():
     assert heights[1][0] > 2 * heights[0][0]
 
 
-def test_the_fixed_basis_shows_several_branches(tmp_path, monkeypatch):
+def test_the_fixed_basis_shows_both_branches_and_nothing_between(tmp_path, monkeypatch):
     monkeypatch.setattr(regression, "INVERSE", {})
-    *_, at, found = regression.inverse(Request(quick=True), tmp_path, silent)
-    middle = [float(found["fixed basis"].cdf(y)[len(at) // 2]) for y in (0, 0.3, 0.4, 0.6)]
-    below, between, above = np.diff(middle)
-    assert min(below, above) > 1.5 * between
+    x, y, at, found = regression.inverse(Request(quick=True), tmp_path, silent)
+    edges = np.linspace(0, 1, 11)
+    below = np.array([found["fixed basis"].cdf(edge) for edge in edges])
+    for place, gap in (
+        (4, slice(3, 5)),
+        (8, slice(5, 7)),
+    ):  # x = 0.34: y is near 0.15 or 0.65; x = 0.66: the same from 1
+        shares = np.diff(below[:, place])
+        near = y[np.abs(x - at[place]) < 0.03]
+        assert np.abs(shares - np.histogram(near, edges)[0] / near.size).sum() / 2 < 0.15
+        assert shares[gap].sum() < 0.02
+        assert min(shares[: gap.start].sum(), shares[gap.stop :].sum()) > 0.25
 
 
 def test_bad_requests_are_refused(tmp_path, monkeypatch, capsys):

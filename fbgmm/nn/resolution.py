@@ -16,7 +16,7 @@ from ..fit import fit
 NUMBERS = (8, 16, 32, 64, 128)
 """Of components that are tried, at t = 1; the answer is twice the first that serves."""
 
-TOLERANCE = 0.03
+TOLERANCE = 0.06
 """L1 distance to the density of all targets at which a basis serves."""
 
 _POINTS, _STEPS = 2048, 64
