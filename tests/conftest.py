@@ -1,4 +1,24 @@
-"""Strict settings for the whole suite, and the tolerances of the current precision."""
+"""Settings of the whole suite: strict checks, quick compiling, two tiers, one worker for each core."""
+
+import os
+import shutil
+import tempfile
+
+_OWN_CACHE = "JAX_COMPILATION_CACHE_DIR" not in os.environ
+if _OWN_CACHE:
+    # One folder for all workers and the processes that tests start. Programs are dropped after each file (below), and
+    # found again here.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="fbgmm-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+# Nearly all of the suite's time is compiling. Without these three passes of XLA it takes a third of it; the programs
+# are slower and round a little differently. FBGMM_TESTS_OPTIMIZED=1 compiles as users do.
+_QUICK = (
+    "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+if "XLA_FLAGS" not in os.environ and os.environ.get("FBGMM_TESTS_OPTIMIZED") != "1":
+    os.environ["XLA_FLAGS"] = _QUICK
 
 import jaxtyping  # first: fbgmm's annotations are real only where jaxtyping was imported before it
 from jaxtyping import install_import_hook
@@ -6,15 +26,16 @@ from jaxtyping import install_import_hook
 # Every array that enters or leaves an annotated function of fbgmm has its shape and kind of dtype checked.
 install_import_hook("fbgmm", "beartype.beartype")
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25, print_blob=False)
-settings.load_profile("suite")
+settings.register_profile("few", derandomize=True, deadline=None, max_examples=10, print_blob=False)
+settings.register_profile("many", settings.get_profile("few"), max_examples=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 X64 = bool(jax.config.jax_enable_x64)
 
@@ -50,3 +71,47 @@ def _programs_are_dropped():
     """A process may hold 65,530 memory maps on Linux, and each compiled program takes several: the suite needs more."""
     yield
     jax.clear_caches()
+
+
+# Workers and tiers.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """The whole suite runs on all cores, where pytest-xdist is installed; a file that is named runs alone."""
+    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    worker = hasattr(config, "workerinput")  # must not start workers itself
+    options = config.option
+    if not worker and whole and getattr(options, "numprocesses", 0) is None and not options.usepdb:
+        options.numprocesses, options.dist = os.cpu_count(), "loadfile"
+
+
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_deselected(items):
+    for item in items[:1]:
+        if item.config.option.markexpr == "not slow":
+            item.config.stash[_left_out] = len(items)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # all workers leave out the same
+        session.config.workeroutput["left_out"] = session.config.stash.get(_left_out, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[_left_out] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if left_out := config.stash.get(_left_out, 0):
+        terminalreporter.write_line(
+            f'{left_out} slow tests were left out. They run with: python -m pytest -m slow (all tests: -m "")'
+        )
+
+
+def pytest_unconfigure(config):
+    if _OWN_CACHE and not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)

@@ -101,3 +101,11 @@ def score(gmm, x):
     terms = log_pi - z**2 / 2
     share = np.exp(terms - special.logsumexp(terms, axis=-1, keepdims=True))
     return -(share * z).sum(-1) / sigma
+
+
+def gaussians_at_bins(basis, refine, factor=1.0):
+    """exp(−½z²) at the bins' centres, shape (bins, n), the obvious way."""
+    r, sigma = float(basis.r), float(basis.sigma) * factor
+    b = (np.arange(basis.capacity * refine) + 0.5) * r / refine
+    mu = (np.arange(basis.capacity) + 0.5) * r
+    return np.exp(-0.5 * ((b[:, None] - mu[None, :]) / sigma) ** 2)
