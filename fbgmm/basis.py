@@ -1,7 +1,8 @@
 """The fixed basis: n Gaussians with evenly spaced means and one common standard deviation (section 2.1).
 
 The means are the centres of n cells that tile [low, high]; everything a fit needs to know about the data is how many
-points fell into each cell.
+points fell into each cell. Where the data choose (`fbgmm.auto`) the cells may differ in width, each Gaussian being as
+wide as its cell.
 """
 
 from __future__ import annotations
@@ -22,40 +23,57 @@ from .complaints import not_finite
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["low", "high", "r", "sigma"],
+    data_fields=["low", "high", "r", "sigma", "means", "bounds"],
     meta_fields=["capacity", "t_max"],
 )
 @dataclass(frozen=True)
 class Basis:
-    """n Gaussians N(mu_i, sigma²) with mu_i = low + (i + ½) r, i = 0 … n−1.
+    """n Gaussians N(mu_i, sigma²) with mu_i = low + (i + ½) r, i = 0 … n−1; or with means and widths of their own.
 
     A pytree. The leaves share any batch shape; a batch over several n shares one `capacity`, and components beyond
     each element's own n are not `live`. Make one with `init_basis` or `init_basis_from`.
 
     Attributes:
         low, high: the ends of the range, in the units of the data; shape (*batch,).
-        r: spacing of the means = width of a cell = (high − low)/n; shape (*batch,).
-        sigma: the common standard deviation, t·r (the paper calls it a variance; it is used as a standard deviation).
+        r: spacing of the means = width of a cell = (high − low)/n; shape (*batch,). Of uneven cells each has its own,
+            shape (*batch, n).
+        sigma: the common standard deviation, t·r (the paper calls it a variance; it is used as a standard deviation);
+            of uneven cells one for each, shape (*batch, n). It broadcasts against `mu[..., :]` as `widths` has it.
         capacity: number of components stored; static.
         t_max: an upper bound of t = sigma/r, static: it tells how many neighbours matter at a point. None: unknown,
             then all do.
+        means, bounds: of uneven cells, shape (*batch, n) and (*batch, n + 1); None where the cells are even.
     """
 
     low: Float[Array, " *batch"]
     high: Float[Array, " *batch"]
-    r: Float[Array, " *batch"]
-    sigma: Float[Array, " *batch"]
+    r: Float[Array, "..."]
+    sigma: Float[Array, "..."]
     capacity: int = field(metadata={"static": True})
     t_max: int | None = field(default=None, metadata={"static": True})
+    means: Float[Array, "*batch n"] | None = None
+    bounds: Float[Array, "*batch edges"] | None = None
+
+    @property
+    def even(self) -> bool:
+        """Whether all cells are of one width, as in the paper; static."""
+        return self.means is None
 
     @property
     def mu(self) -> Float[Array, "*batch n"]:
         """Means of the components, shape (*batch, capacity)."""
-        return _means(self.low, self.r, self.capacity)
+        return _means(self.low, self.r, self.capacity) if self.means is None else self.means
+
+    @property
+    def widths(self) -> Float[Array, "*batch ones_or_n"]:
+        """sigma with an axis for the components: shape (*batch, 1) of even cells, (*batch, n) of uneven ones."""
+        return self.sigma[..., None] if self.even else self.sigma
 
     @property
     def edges(self) -> Float[Array, "*batch edges"]:
         """Edges of the cells, low + i·r, shape (*batch, capacity + 1); those beyond the last live cell equal high."""
+        if self.bounds is not None:
+            return self.bounds
         i = jnp.arange(self.capacity + 1, dtype=self.dtype)
         inner = self.low[..., None] + _along(i, self.low) * self.r[..., None]
         last = _along(i, self.low) >= self.n[..., None]
@@ -64,6 +82,8 @@ class Basis:
     @property
     def n(self) -> Float[Array, " *batch"]:
         """Number of live components, a whole number in floating point (so that a basis can be differentiated)."""
+        if not self.even:
+            return jnp.full_like(self.low, self.capacity)
         return jnp.round((self.high - self.low) / self.r)
 
     @property
@@ -88,7 +108,10 @@ class Basis:
     def __repr__(self) -> str:
         if self.batch_shape or not checks.is_concrete(self):
             return f"Basis(batch_shape={self.batch_shape}, capacity={self.capacity}, dtype={self.dtype})"
-        return f"Basis(n={int(self.n)}, low={self.low:.6g}, high={self.high:.6g}, r={self.r:.4g}, t={self.t:.4g})"
+        ends = f"n={int(self.n)}, low={self.low:.6g}, high={self.high:.6g}"
+        if not self.even:
+            return f"Basis({ends}, sigma={self.sigma.min():.4g} … {self.sigma.max():.4g})"
+        return f"Basis({ends}, r={self.r:.4g}, t={self.t:.4g})"
 
 
 def init_basis(low: Any, high: Any, n: Any = 200, t: Any = 2.0, *, capacity: int | None = None) -> Basis:

@@ -10,13 +10,9 @@ import jax.numpy as jnp
 
 from . import checks
 from ._typing import Array
-from .algorithms import Algorithm, algorithm2
-from .auto import choose
+from .algorithms import Algorithm
 from .basis import Basis, data_range
-from .coordinate import coordinate, summary
-from .counts import add, count, no_counts, total
 from .mixture import Mixture
-from .pyramid import BINS
 from .status import Status
 from .tally import in_blocks, rows_at_a_time
 
@@ -26,7 +22,7 @@ class Options(NamedTuple):
 
     capacity: int
     t_max: int | None
-    algorithm: Algorithm
+    algorithm: Algorithm | None
     drop_outside: bool = False
     seen: bool = False
 
@@ -35,7 +31,7 @@ Parts = tuple[tuple[Any, Any], ...]
 """The points of a data set in parts, each with its data weights, or None for 1 each. Counts add up over them."""
 
 
-class _Data(NamedTuple):
+class Data(NamedTuple):
     """One data set with its range and status, or a batch of them: leaves with a leading axis."""
 
     parts: Parts
@@ -64,71 +60,19 @@ def fit_arrays(
         core = jax.vmap(core, in_axes=(None, None, 0))  # counts do not depend on t: vmap makes them once for all
     if n.ndim:
         core = jax.vmap(core, in_axes=(None, 0, None))
-    data = _examine(parts, low, high, options, devices)
+    data = examine(parts, low, high, options, devices)
     shape = parts[0][0].shape
     if len(shape) == 1:
         return core(data, n, t)
 
-    def rows(data: _Data) -> Mixture:
+    def rows(data: Data) -> Mixture:
         return jax.vmap(lambda row: core(row, n, t))(data)
 
-    def blocks(data: _Data) -> Mixture:
+    def blocks(data: Data) -> Mixture:
         size = rows_at_a_time(shape[1], options.capacity)
         return rows(data) if shape[0] <= size else in_blocks(rows, data, size)
 
     return jax.lax.platform_dependent(data, cpu=blocks, default=rows)
-
-
-_AUTO_ROWS = 16  # data sets whose candidates are held at a time
-
-
-def auto_arrays(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool, edges: int) -> Mixture:
-    """As `fit_arrays`, for the n, t and smoothing that the data choose (`fbgmm.auto`). Pure.
-
-    Compiled in two parts: the bins for each new length of the data, the choice, which takes longer, once.
-    """
-    status, outside, *binned = _binned(parts, low, high, drop_outside)
-    known = jnp.full(status.shape, edges, jnp.int32)  # not static: the choice is compiled once
-    given = jnp.full(status.shape, int(low is not None) + 2 * int(high is not None), jnp.int32)
-    args = (*binned, known, given)
-    basis, pi, choice = _choose_one(*args) if status.ndim == 0 else _choose_rows(args)
-    return Mixture(basis, pi, status, outside, choice)
-
-
-@partial(jax.jit, static_argnames="drop_outside")
-def _binned(parts: Parts, low: Array | None, high: Array | None, drop_outside: bool) -> tuple[Any, ...]:
-    data = _examine(parts, low, high, Options(BINS, None, algorithm2(), drop_outside), ())
-
-    def row(data: _Data) -> tuple[Any, ...]:
-        found = summary(data.parts)
-        at = coordinate(data.low, data.high, found)
-        one = jnp.ones_like(data.low)
-        bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
-        state = no_counts(bins)
-        for x, weights in data.parts:
-            state = add(state, count(bins, at.u(x), weights))
-        return data.status, data.outside, total(state), at, found
-
-    return row(data) if data.status.ndim == 0 else jax.vmap(row)(data)
-
-
-_choose_one = jax.jit(choose)
-_choose_block = jax.jit(jax.vmap(choose))
-
-
-def _choose_rows(binned: Any) -> Any:
-    """The choice for each row, in blocks of one size: compiled once for all numbers of rows, and few held at a time."""
-    rows = binned[0].shape[0]
-    size = min(_AUTO_ROWS, 1 << (rows - 1).bit_length())
-    blocks = -(-rows // size)
-    take = jnp.minimum(jnp.arange(blocks * size), rows - 1).reshape(blocks, size)
-    cut = jax.tree.map(lambda a: a[take], binned)
-    if checks.is_concrete(cut):
-        each = [_choose_block(*jax.tree.map(lambda a, i=i: a[i], cut)) for i in range(blocks)]
-        found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each)
-    else:
-        found = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), jax.lax.map(lambda b: _choose_block(*b), cut))
-    return jax.tree.map(lambda a: a[:rows], found)
 
 
 class _Facts(NamedTuple):
@@ -148,7 +92,7 @@ def _facts(x: Array, weights: Array | None) -> _Facts:
     return _Facts(low, high, bad, negative)
 
 
-def _examine(parts: Parts, low: Array | None, high: Array | None, options: Options, devices: tuple[str, ...]) -> _Data:
+def examine(parts: Parts, low: Array | None, high: Array | None, options: Options, devices: tuple[str, ...]) -> Data:
     """The data with a range that has a width, and the status; parts of shape (*batch, N)."""
     if options.seen and low is not None and high is not None:
         no = jnp.zeros(low.shape, bool)
@@ -183,7 +127,7 @@ def _examine(parts: Parts, low: Array | None, high: Array | None, options: Optio
         (negative, Status.NEGATIVE_WEIGHT),
     )
     status = sum((jnp.where(flag, int(code), 0) for flag, code in flags), start=jnp.zeros(first.shape, jnp.int32))
-    return _Data(parts, low_, high_, status, outside)
+    return Data(parts, low_, high_, status, outside)
 
 
 def _join(a: _Facts, b: _Facts) -> _Facts:
@@ -201,7 +145,7 @@ def points_outside(low: Array, high: Array, x: Array, weights: Array | None) -> 
     return out if weights is None else out & (weights > 0)
 
 
-def _fit_core(data: _Data, n: Array, t: Array, options: Options, devices: tuple[str, ...]) -> Mixture:
+def _fit_core(data: Data, n: Array, t: Array, options: Options, devices: tuple[str, ...]) -> Mixture:
     """One fit on one n and t."""
     capacity, t_max, algorithm, *_ = options
     r = (data.high - data.low) / n

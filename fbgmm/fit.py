@@ -19,7 +19,8 @@ from .algorithms import Algorithm, resolve
 from .basis import t_bound
 from .checks import Edges, Outside
 from .complaints import complaint
-from .engine import Options, Parts, auto_arrays
+from .auto.arrays import fit_host, fit_rows
+from .engine import Options, Parts
 from .lengths import few_lengths, on_host, padded_length
 from .mixture import Mixture
 from .shards import run
@@ -81,9 +82,10 @@ def fit(
     weights = checks.as_weights(weights, x.shape)
     low, high = checks.given_range(low, high, dtype=x.dtype)
     drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
-    parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
     if n is None and t is None and algorithm is None:
-        return _checked(auto_arrays(parts, low, high, drop, ends_at), x, weights, low, high)
+        choose = fit_host if host and checks.is_concrete(low, high) else fit_rows
+        return _checked(choose(x, weights, low, high, drop, ends_at), x, weights, low, high)
+    parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
     n, t, algorithm = _defaults(n, t, algorithm, edges)
     capacity = checks.positive_integer("n", n)
     options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), drop)
@@ -152,7 +154,7 @@ def fit_batch(
     low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
     drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     if n is None and t is None and algorithm is None:
-        gmm = auto_arrays(((x, w),), low, high, drop, ends_at)
+        gmm = fit_rows(x, w, low, high, drop, ends_at)
     else:
         n, t, algorithm = _defaults(n, t, algorithm, edges)
         ns = list(n) if _is_sequence(n) else [n]

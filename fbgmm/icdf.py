@@ -33,8 +33,8 @@ def solve_icdf(basis: Basis, pi: Float[Array, " n"], q: Float[Array, "*points"])
 
 
 def _search(basis: Basis, pi: Array, q: Array) -> Array:
-    tail = (40.0 if q.dtype == jnp.float64 else 14.0) * basis.sigma  # where Φ underflows
-    ends = jnp.concatenate([(basis.low - tail)[None], basis.edges, (basis.high + tail)[None]]).astype(q.dtype)
+    tail = (40.0 if q.dtype == jnp.float64 else 14.0) * basis.widths[jnp.array([0, -1])]  # where Φ underflows
+    ends = jnp.concatenate([(basis.low - tail[0])[None], basis.edges, (basis.high + tail[1])[None]]).astype(q.dtype)
     heights = jax.lax.cummax(cdf_sum(basis, pi, ends))
     k = jnp.clip(jnp.searchsorted(heights, q, side="left"), 1, ends.shape[0] - 1)
     a, b = ends[k - 1], ends[k]

@@ -20,11 +20,11 @@ import numpy as np
 from . import checks
 from ._typing import Array, Float, Int, Key
 from .basis import Basis, init_basis
-from .choice import Choice, report
+from .auto.report import Choice, report
 from .icdf import solve_icdf
 from .sampling import bits_and_normal, choose_components
 from .updates import normalize
-from .windows import cdf_sum, density, kernel_sum
+from .windows import cdf_sum, density, kernel_sum, top_sigma
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["basis", "pi", "status", "outside", "choice"], meta_fields=[])
@@ -118,7 +118,7 @@ class Mixture:
     def variance(self) -> Float[Array, " *batch"]:
         """Var[X] = sigma² + the variance of the component means, shape (*batch,)."""
         off_mean = self.basis.mu - self.mean()[..., None]
-        return jnp.square(self.basis.sigma) + jnp.sum(self.pi * jnp.square(off_mean), axis=-1)
+        return jnp.sum(self.pi * (jnp.square(self.basis.widths) + jnp.square(off_mean)), axis=-1)
 
     def entropy(self) -> Float[Array, " *batch"]:
         """−∫ g log g, in nats, shape (*batch,): the trapezoidal rule under each component.
@@ -211,18 +211,20 @@ def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Arra
 
 def _log_density(basis: Basis, pi: Array, x: Array) -> Array:
     scale, mantissa = kernel_sum(basis, pi, x)
-    return scale + jnp.log(mantissa) - jnp.log(basis.sigma) - 0.5 * math.log(2 * math.pi)
+    return scale + jnp.log(mantissa) - jnp.log(top_sigma(basis)) - 0.5 * math.log(2 * math.pi)
 
 
 def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
-    i = choose_components(pi, bits).astype(z.dtype)
-    return basis.low + (i + 0.5) * basis.r + basis.sigma * z
+    i = choose_components(pi, bits)
+    if basis.means is not None:
+        return basis.means[i] + basis.sigma[i] * z
+    return basis.low + (i.astype(z.dtype) + 0.5) * basis.r + basis.sigma * z
 
 
 def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
     z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
     phi = jnp.exp(-0.5 * z * z)
-    log_g = _log_density(basis, pi, basis.mu[:, None] + basis.sigma * z[None, :])
+    log_g = _log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
     return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
 
 

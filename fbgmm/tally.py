@@ -30,6 +30,8 @@ def cell_index(basis: Basis, x: Float[Array, "*points"]) -> Int[Array, "*points"
 
     A point midway between two means belongs to the upper one. NaN gives any cell: mask it.
     """
+    if basis.bounds is not None:
+        return jnp.clip(jnp.searchsorted(basis.bounds, x, side="right") - 1, 0, basis.capacity - 1).astype(jnp.int32)
     return _index(x, basis.low, basis.r, _last(basis), basis.capacity)
 
 

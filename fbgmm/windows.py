@@ -47,12 +47,19 @@ def width(basis: Basis) -> int:
     """Components on one side of a point that are within its reach; static."""
     if basis.t_max is None:
         return basis.capacity
-    return min(basis.capacity, math.ceil(precision(basis.dtype).reach * basis.t_max))
+    # Uneven cells grow by at most 6 % from one to the next: then so many more reach a point from the wider side.
+    margin = 1 if basis.even else 1.35
+    return min(basis.capacity, math.ceil(precision(basis.dtype).reach * basis.t_max * margin))
 
 
 def kernel_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> LogSum:
-    """Σ_j pi_j exp(−(x − mu_j)²/2σ²) at each point, for one basis. O(points) memory, no host synchronisation."""
+    """Σ_j pi_j exp(−(x − mu_j)²/2σ²) at each point, for one basis. O(points) memory, no host synchronisation.
+
+    Of uneven components each term is multiplied by `top_sigma`/σ_j, so that one factor makes a density of the sum.
+    """
     windows = _windows(basis, pi, x)
+    if not basis.even:
+        pi = pi * (jnp.max(basis.sigma) / basis.sigma)  # the heights of the components, but for one factor
     log_pi = jnp.log(jnp.abs(jax.lax.stop_gradient(pi)))  # abs: the paper's printed updates make negative weights
     still = jax.lax.stop_gradient((basis, x))
 
@@ -101,7 +108,7 @@ def _scan(
 def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
     """g(x) at each point, for one basis."""
     scale, mantissa = kernel_sum(basis, pi, x)
-    return jnp.exp(scale) * mantissa / (basis.sigma * math.sqrt(2 * math.pi))
+    return jnp.exp(scale) * mantissa / (top_sigma(basis) * math.sqrt(2 * math.pi))
 
 
 def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
@@ -124,8 +131,15 @@ def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) ->
 
 def _z(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
     """(x − mu_j)/σ; mu_j is computed as in `Basis.mu`, so that the difference of near numbers is exact."""
+    if basis.means is not None:
+        return (x - basis.means[j]) / basis.sigma[j]
     mu = basis.low + (j.astype(x.dtype) + 0.5) * basis.r
     return (x - mu) / basis.sigma
+
+
+def top_sigma(basis: Basis) -> Array:
+    """The greatest width, shape ()."""
+    return basis.sigma if basis.even else jnp.max(basis.sigma)
 
 
 def _heavy(pi: Array) -> Array:

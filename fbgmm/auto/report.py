@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._typing import Array
-from .pyramid import SIGMAS
+from .._typing import Array
+from .octaves import SIGMAS
 
 STEPS = (0, 8)
 """Steps of EM after which a candidate of one width stops."""
 
 SCALE_STEPS = (12, 32, 80)
-"""Steps after which the mixture of all widths stops (`fbgmm.scales`)."""
+"""Steps after which the mixture of all widths stops (`fbgmm.auto.all_widths`)."""
 
 NUMBERS = (1, 2, 3, 4, 6, 8)
-"""Numbers of components of the mixtures with free means and widths, each fitted from two starts (`fbgmm.free`)."""
+"""Numbers of components of the mixtures with free means and widths, each fitted from two starts (`fbgmm.auto.free_mixtures`)."""
 
 MIRRORS = ("none", "the left end", "the right end", "both ends")
 
@@ -25,13 +25,15 @@ class Choice(NamedTuple):
     """Leaves share the mixture's batch shape.
 
     Attributes:
-        weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of `fbgmm.pyramid`, in
+        weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of `fbgmm.auto.octaves`, in
             units of the range of the data, and the steps of EM.
-        scale_weight: of the mixture of all widths after each number of steps, shape (*batch, stops) (`fbgmm.scales`).
-        free_weight: of the mixtures with free means and widths, shape (*batch, starts, numbers) (`fbgmm.free`).
+        scale_weight: of the mixture of all widths after each number of steps, shape (*batch, stops) (`fbgmm.auto.all_widths`).
+        free_weight: of the mixtures with free means and widths, shape (*batch, starts, numbers) (`fbgmm.auto.free_mixtures`).
         mirror: at which ends of the range mirrored data predict better, as where a density ends at its full height:
             1 left, 2 right, 3 both.
-        kappa: how far the coordinate bends (`fbgmm.coordinate`); 0: linear.
+        bend: how far the coordinate follows the data's own scales (`fbgmm.auto.coordinate`); 0: linear.
+        shape: of the tails below and above (`fbgmm.auto.tails`), shape (*batch, 2): 0 exponential, above 0 the density
+            falls like the power −1/shape − 1.
         points: sum of the data weights.
         score: cross-validated mean log-likelihood of a point, in nats, of the candidates together.
         score_error: its standard error.
@@ -44,7 +46,8 @@ class Choice(NamedTuple):
     scale_weight: Array
     free_weight: Array
     mirror: Array
-    kappa: Array
+    bend: Array
+    shape: Array
     points: Array
     score: Array
     score_error: Array
@@ -55,10 +58,11 @@ class Choice(NamedTuple):
 def report(choice: Choice, basis: Any) -> str:
     """The choice in words, for one mixture."""
     weight = np.asarray(choice.weight, np.float64)
-    width = float(basis.r) * basis.capacity / 2  # of the range of the data: half of the basis' own
+    edges, quarter = np.asarray(basis.edges, np.float64), basis.capacity // 4
+    width = edges[3 * quarter] - edges[quarter]  # of the data: the inner half of the cells
     lines = [
         f"fbgmm chose by itself for {float(choice.points):g} points",
-        f"  answer: n = {basis.capacity}, t = {float(basis.t):.3g}, sigma = {float(basis.sigma):.4g}",
+        f"  answer: n = {basis.capacity}, sigma = {float(np.min(basis.sigma)):.4g} … {float(np.max(basis.sigma)):.4g}",
         f"  cross-validated log-likelihood: {float(choice.score):.4f} ± {float(choice.score_error):.4f} nats a point",
         f"  effective number of parameters: {float(choice.parameters):.1f}",
         "  candidates that carried the weight (sigma in units of the data, share):",
@@ -84,7 +88,7 @@ def report(choice: Choice, basis: Any) -> str:
 def warnings(choice: Choice) -> list[str]:
     """What a user should know about the data; empty if nothing."""
     found = []
-    if float(choice.kappa) > 0:
+    if float(choice.bend) > 0:
         found.append("heavy tails: the middle half of the data fills less than 1/16 of their range")
     if float(choice.distinct) < 0.9:
         found.append(

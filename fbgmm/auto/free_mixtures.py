@@ -1,4 +1,4 @@
-"""Mixtures of a few normal densities with free means and widths, fitted to bins by EM: candidates of `fbgmm.auto`.
+"""Mixtures of a few normal densities with free means and widths, fitted to bins by EM: candidates of `fit(x)`.
 
 Where the data are a few normal clumps, these need the fewest numbers. Their widths stay above that of the answer's
 basis, so that they too are smears of it.
@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._typing import Array, Float
-from .choice import NUMBERS
-from .pyramid import BINS, coarser, finer
+from .._typing import Array, Float
+from .octaves import BINS, coarser, finer
+from .report import NUMBERS
 
 _OCTAVE = 3  # the grid on which they are fitted: 256 bins
 _LEAST = 1.5 * 2**_OCTAVE / BINS  # least width: one and a half of its bins
-LEAST_OCTAVE = 2  # of the widths of `fbgmm.pyramid`, the octave where the least width lies
+LEAST_OCTAVE = 2  # of the widths of `fbgmm.auto.octaves`, the octave where the least width lies
 _STEPS, _FOLD_STEPS = 120, 40  # of EM on all data, and from there on each training part
 _PACE = 1.8  # times the step of EM: below 2 it still converges, in little more than half of the steps
 
@@ -54,16 +54,16 @@ def densities(free: Free) -> Float[Array, "mixtures splits bins"]:
     return finer(jnp.einsum("skb,mk->msb", terms, _members(terms)), _OCTAVE)
 
 
-def on_cells(free: Free, shares: Float[Array, " mixtures"], cells: int, less: float) -> Float[Array, " cells"]:
-    """Masses of the mixtures of all the data, in these shares, on cells over [−½, 3/2].
+def on_bins(free: Free, shares: Float[Array, " mixtures"], less: float) -> Float[Array, " bins"]:
+    """Masses of the mixtures of all the data, in these shares, on the finest bins.
 
     Args:
         less: width taken off each component, in squares.
     """
-    centres = (jnp.arange(cells, dtype=shares.dtype) + 0.5) * (2 / cells) - 0.5
+    centres = (jnp.arange(BINS, dtype=shares.dtype) + 0.5) / BINS
     last = jax.tree.map(lambda a: a[-1:], free)
     last = last._replace(weight=last.weight * shares[_OF][None], width=jnp.sqrt(jnp.square(last.width) - less**2))
-    return jnp.sum(_terms(last, centres)[0], axis=0) * (2 / cells)
+    return jnp.sum(_terms(last, centres)[0], axis=0) / BINS
 
 
 def _grid(dtype: jnp.dtype) -> Array:

@@ -1,7 +1,7 @@
-"""One mixture of all widths at once, with a penalty that grows with the noise: candidates of `fbgmm.auto`.
+"""One mixture of all widths at once, with a penalty that grows with the noise: candidates of `fit(x)`.
 
 Where a density is smooth in one place and sharp in another, no single width serves both. Here normal densities of the
-widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.pyramid`). EM from equal mass for every
+widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.auto.octaves`). EM from equal mass for every
 width lets the sharp ones grow only where the data ask for them. Each is also held back by its own noise: with
 c = √(Var(φ/g)/N), the standard error of its gradient under a pilot density g, its column is multiplied by
 1/(1 + 2c), so that the narrow ones must earn more than chance gives them.
@@ -13,17 +13,15 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ._typing import Array, Bool, Float, Int
-from .choice import SCALE_STEPS
-from .pyramid import BINS, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
+from .._typing import Array, Bool, Float, Int
+from .octaves import OCTAVE, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
+from .report import SCALE_STEPS
 
 _RATIO = RATIOS[:1]
 _NARROWER = (RATIOS[0] / math.sqrt(2),)  # φ_σ² = φ_(σ/√2) / (2√π σ)
 _PENALTY = 2.0  # standard errors
 _PILOT_FLOOR = 0.01
-_OCTAVE = np.log2(BINS / PER_BIN).astype(int)  # of each place of a row
 
 
 def fit_scales(
@@ -39,14 +37,14 @@ def fit_scales(
         shares: of the data in each bin, one row for each split.
         pilot: a density on the bins, near the data's.
         points: number of data points.
-        mirror: as in `fbgmm.pyramid.blur`.
+        mirror: as in `fbgmm.auto.octaves.blur`.
         allowed: which widths take part; at least one.
 
     Returns:
-        The weights, rows of `fbgmm.pyramid`, and the density on the finest bins.
+        The weights, rows of `fbgmm.auto.octaves`, and the density on the finest bins.
     """
     shrink = _shrinkage(shares, pilot, points, mirror)
-    mass = (allowed / jnp.sum(allowed))[_OCTAVE]
+    mass = (allowed / jnp.sum(allowed))[OCTAVE]
     start = jnp.broadcast_to(mass / jnp.asarray(PER_BIN, mass.dtype), shrink.shape).astype(shrink.dtype)
 
     def step(_: Array, p: Array) -> Array:
@@ -79,7 +77,7 @@ def _per_bin(mass: Array) -> Array:
 def _shrinkage(shares: Array, pilot: Array, points: Array, mirror: Array) -> Array:
     g = (1 - _PILOT_FLOOR) * pilot + _PILOT_FLOOR
     mean = _gradient(shares / g, mirror)
-    width = jnp.asarray(SIGMAS[_OCTAVE, 0], g.dtype)[None]
+    width = jnp.asarray(SIGMAS[OCTAVE, 0], g.dtype)[None]
     square = _gradient(shares / jnp.square(g), mirror, _NARROWER) / (2 * math.sqrt(math.pi) * width)
     error = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) / jnp.maximum(points, 1))
     return 1 / (1 + _PENALTY * error)

@@ -1,0 +1,73 @@
+"""Counts on the bins of a coordinate: tied values spread over the cells of their rounding, and folds drawn from them."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._typing import Array, Bool, Float
+from .coordinate import Coordinate, x_of
+from .octaves import BINS
+from .sample import Sample
+
+FOLDS = 5
+_SEED = 20230215
+_ONE_BY_ONE = 16  # points of a bin up to which each draws its fold; of more, the numbers are nearly normal
+
+
+def bin_edges(at: Coordinate) -> Float[Array, " edges"]:
+    """Edges of the bins over the range of the data, in its units; shape (BINS + 1,)."""
+    return x_of(at, jnp.arange(BINS + 1, dtype=at.x.dtype) / BINS)
+
+
+def count_sample(edges: Float[Array, " edges"], sample: Sample) -> Float[Array, " bins"]:
+    """How much of the sample falls into each bin."""
+    below = jnp.concatenate([jnp.zeros(1, sample.w.dtype), jnp.cumsum(sample.w)])
+    inner = below[jnp.searchsorted(sample.x, edges[1:-1], side="left")]
+    return jnp.diff(jnp.concatenate([jnp.zeros(1, inner.dtype), inner, below[-1:]]))
+
+
+def resolved(edges: Float[Array, " edges"], sample: Sample) -> Bool[Array, " edges"]:
+    """At which edges the share of the data below says something: not within the cell of a rounded value."""
+    size = sample.x.shape[0]
+    above = jnp.searchsorted(sample.x, edges, side="left")
+    lower, upper = jnp.maximum(above - 1, 0), jnp.minimum(above, size - 1)
+    half = jnp.gradient(edges) / 2
+    in_lower = (above > 0) & (sample.x[lower] + sample.right[lower] - edges > half)
+    in_upper = (above < size) & (edges - (sample.x[upper] - sample.left[upper]) > half)
+    ends = jnp.asarray(np.isin(np.arange(BINS + 1), (0, BINS)))
+    return ends | ~(in_lower | in_upper)
+
+
+def spread(counts: Float[Array, "*rows bins"], at: Bool[Array, " edges"]) -> Float[Array, "*rows bins"]:
+    """Counts spread evenly between neighbouring resolved edges."""
+    i = jnp.arange(BINS + 1)
+    first = jax.lax.cummax(jnp.where(at, i, 0))
+    last = jax.lax.cummin(jnp.where(at, i, BINS), reverse=True)
+    below = jnp.concatenate([jnp.zeros_like(counts[..., :1]), jnp.cumsum(counts, axis=-1)], axis=-1)
+    # Of each bin: the resolved edges on either side, and its share of what lies between them.
+    a, b = first[:-1], last[1:]
+    even = (below[..., b] - below[..., a]) / (b - a).astype(counts.dtype)
+    return jnp.where(b - a > 1, even, counts)
+
+
+def thin(counts: Float[Array, " bins"]) -> Float[Array, "folds bins"]:
+    """Splits counts at random into folds, as if each point had drawn its fold; one fixed key, so always the same.
+
+    Few points in a bin draw their folds one by one. For many the numbers are rounded normal ones of the same mean and
+    covariance: a Brownian bridge. What is not whole is split evenly.
+    """
+    key_few, key_many = jax.random.split(jax.random.key(_SEED))
+    whole = jnp.floor(counts)
+    drawn = jax.random.randint(key_few, (_ONE_BY_ONE, counts.shape[0]), 0, FOLDS)
+    there = jnp.arange(_ONE_BY_ONE)[:, None] < whole
+    few = jnp.stack([jnp.sum(there & (drawn == fold), axis=0) for fold in range(FOLDS)]).astype(counts.dtype)
+
+    steps = jax.random.normal(key_many, (FOLDS, counts.shape[0]), counts.dtype) / np.sqrt(FOLDS)
+    bridge = jnp.cumsum(steps - jnp.mean(steps, axis=0), axis=0)
+    share = jnp.arange(1, FOLDS, dtype=counts.dtype)[:, None] / FOLDS
+    walk = jnp.round(whole * share + jnp.sqrt(whole) * bridge[:-1])
+    walk = jax.lax.cummax(jnp.clip(walk, 0, whole), axis=0)
+    many = jnp.diff(jnp.concatenate([jnp.zeros_like(whole)[None], walk, whole[None]]), axis=0)
+    return jnp.where(whole > _ONE_BY_ONE, many, few) + (counts - whole) / FOLDS
