@@ -25,7 +25,7 @@ from .candidates import FLOOR, candidates, densities, every_width, scores
 from .coordinate import GRADES, Coordinate, coordinate, h_of, x_of
 from .free_mixtures import LEAST_OCTAVE, fit_free, on_bins
 from .free_mixtures import densities as free_densities
-from .octaves import BINS, OCTAVES, SIGMAS, SIZES, blur, join, split, sum_finest
+from .octaves import BINS, OCTAVES, PER_BIN, SIGMAS, SIZES, blur, sum_finest
 from .report import LEAST_POINTS, NUMBERS, STEPS, Choice
 from .sample import Sample
 from .tails import Tail, beyond, tails
@@ -53,6 +53,7 @@ UNSEEN = 0.1
 """Mass in points, spread evenly in the coordinate: where no point was seen there may be one."""
 
 MARGIN = BINS // 2
+_EDGE_BINS = 8  # over which the height at an edge is taken
 
 
 class Prepared(NamedTuple):
@@ -91,7 +92,7 @@ def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array)
     grades = jnp.asarray(GRADES, low.dtype)
     ats = jax.vmap(lambda grade: coordinate(sample, low, high, grade))(grades)
     wanted = BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * jnp.sum(sample.w)
-    evidence = jax.vmap(lambda at: _evidence(sample, at))(ats) - jnp.where(grades > 0, wanted, 0)
+    evidence = jax.vmap(lambda at: _evidence(sample, at))(ats) - jnp.arange(len(GRADES)) * wanted
     bend = jnp.argmax(evidence)
     at = jax.tree.map(lambda a: a[bend], ats)
     edges = bin_edges(at)
@@ -169,7 +170,7 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
     shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), SIZES, axis=-1, total_repeat_length=SIZES.sum())
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _on_bins(p, mirror) + on_bins(free, free_weight, 1 / BINS)
-    basis, pi = _answer(masses, found, support, points)
+    basis, pi = _answer(masses, _with_edges(found, masses, mirror), support, points)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     shapes = jnp.stack([found.lower.shape, found.upper.shape])
     error = jnp.sqrt(variance / points_)
@@ -202,7 +203,7 @@ def _silverman(share: Array, points: Array) -> Array:
 def _on_bins(p: Array, mirror: Array) -> Array:
     """The masses p of all octaves and both widths, each blurred but for a bin's width, on the finest bins."""
     blurred = jnp.sum(blur(p[:, None], mirror, less=1.0), axis=(0, 1))
-    return sum_finest(join([mass / (1 << octave) for octave, mass in enumerate(split(blurred))]))
+    return sum_finest(blurred * jnp.asarray(PER_BIN / BINS, p.dtype))
 
 
 def answer_basis(at: Coordinate) -> Basis:
@@ -212,6 +213,19 @@ def answer_basis(at: Coordinate) -> Basis:
     u = (jnp.arange(COMPONENTS, dtype=dtype) + 0.5 - MARGIN) / BINS
     mu, r = x_of(at, u), jnp.diff(edges)
     return Basis(edges[0], edges[-1], r, h_of(at, u) / BINS, COMPONENTS, 1, mu, edges)
+
+
+def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Prepared:
+    """The tails, short ones at mirrored ends: with the density at height f there, the mass 1/N reaches about 1/(N f)."""
+    total = jnp.sum(masses)
+    low_width, high_width = found.edges[_EDGE_BINS] - found.edges[0], found.edges[-1] - found.edges[-1 - _EDGE_BINS]
+
+    def edge(tail: Tail, share: Array, width: Array, wanted: Array) -> Tail:
+        return tail._replace(edge=jnp.where(wanted, tail.mass * width * total / jnp.maximum(share, 1e-30), jnp.inf))
+
+    lower = edge(found.lower, jnp.sum(masses[:_EDGE_BINS]), low_width, mirror % 2 == 1)
+    upper = edge(found.upper, jnp.sum(masses[-_EDGE_BINS:]), high_width, mirror // 2 == 1)
+    return found._replace(lower=lower, upper=upper)
 
 
 def _answer(masses: Array, found: Prepared, support: Array, points: Array) -> tuple[Basis, Array]:

@@ -24,7 +24,7 @@ from .sample import Sample
 INTERVALS = 64
 """Pieces of equal mass between the quantiles that give h."""
 
-GRADES = (0.0, 4.0, 16.0)
+GRADES = (0.0, 4.0)
 """Greatest slopes |dh/dx| of the data's own spacing, among which cross-validation chooses; 0 stands for linear. With a
 small slope h is a smooth valley about the densest place, with a great one it follows each scale."""
 

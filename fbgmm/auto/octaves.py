@@ -1,8 +1,9 @@
-"""A data set's bins at eight resolutions, and normal blurs of sixteen widths on them.
+"""A data set's bins at eight resolutions, and normal blurs of eighteen widths on them.
 
 A blur of width σ needs bins of about σ/2, no finer. So the widths σ = 2·2^(j/2) bins, j = 0 … 15, stand on eight grids,
 each with half the bins of the one before and two widths, 2 and 2√2 of its own bins: a blur costs the same per bin at
-every width, and all widths together little more than four times the finest.
+every width, and all widths together little more than four times the finest. The widest two stand on the coarsest grid
+once more, which is one block.
 
 Functions on all grids lie in one row, the finest first, in blocks of 16 bins. A blur reaches no further than the next
 block on either side, so that all of them are one product of matrices: small to compile, and fast.
@@ -23,17 +24,19 @@ import numpy as np
 from .._typing import Array, Float
 
 BINS = 2048
-OCTAVES = 8
+OCTAVES = 9
 BLOCK = 16
 RATIOS = (2.0, 2.0 * math.sqrt(2.0))
 SIGMAS = np.array([[ratio * 2**octave / BINS for ratio in RATIOS] for octave in range(OCTAVES)])
 """Widths of the blurs in units of the range, shape (OCTAVES, 2)."""
 
-SIZES = BINS >> np.arange(OCTAVES)
+SIZES = np.array([*(BINS >> np.arange(OCTAVES - 1)), BLOCK])
+"""Bins of each octave's grid."""
+
 OCTAVE = np.repeat(np.arange(OCTAVES), SIZES)
 """The octave of each place of a row."""
 
-PER_BIN = (BINS >> OCTAVE).astype(float)
+PER_BIN = SIZES[OCTAVE].astype(float)
 """Density of a mass of one in each bin of a row."""
 
 _ENDS = np.cumsum(SIZES)
@@ -62,9 +65,9 @@ def coarser(counts: Float[Array, "... bins"], octave: int) -> Float[Array, "... 
 def all_coarser(counts: Float[Array, "... bins"]) -> Float[Array, "... row"]:
     """Counts on all grids, from those on the finest."""
     parts = [counts]
-    for _ in range(1, OCTAVES):
+    for _ in range(1, OCTAVES - 1):
         parts.append(coarser(parts[-1], 1))
-    return join(parts)
+    return join([*parts, parts[-1]])
 
 
 def blur(
@@ -91,19 +94,21 @@ def blur(
     matrix = jnp.asarray(_matrix(less, ratios), p.dtype)
     if less:
         out = jnp.einsum("ksbi,kbij->ksbj", three, matrix[:, OCTAVE[::BLOCK]])
-    else:
-        out = jnp.einsum("ksbi,kij->ksbj", three, matrix[:, 0])
+    else:  # one matrix for all octaves but the last
+        inner = jnp.einsum("ksbi,kij->ksbj", three[..., :-1, :], matrix[:, 0])
+        widest = jnp.einsum("ksbi,kij->ksbj", three[..., -1:, :], matrix[:, -1])
+        out = jnp.concatenate([inner, widest], axis=-2)
     return out.reshape(*out.shape[:2], p.shape[-1])
 
 
 @lru_cache
 def _matrix(less: float, ratios: tuple[float, ...]) -> np.ndarray:
-    """The blur from a block and its two neighbours to the block, for each width and octave."""
+    """The blur from a block and its two neighbours to the block, for each width and octave, in bins of its grid."""
     distance = np.arange(-BLOCK, 2 * BLOCK)[:, None] - np.arange(BLOCK)[None]
-    octaves = OCTAVES if less else 1
-    widths = np.sqrt([[ratio**2 - (less / (1 << octave)) ** 2 for octave in range(octaves)] for ratio in ratios])
+    bins = BINS // SIZES  # of the finest grid in one of each
+    widths = np.sqrt([(ratio * 2.0 ** np.arange(OCTAVES)) ** 2 - less**2 for ratio in ratios]) / bins
     widths = widths[..., None, None]
-    return np.exp(-0.5 * (distance / widths) ** 2) / (widths * math.sqrt(2 * math.pi)) * (np.abs(distance) <= BLOCK)
+    return np.exp(-0.5 * (distance / widths) ** 2) / (widths * math.sqrt(2 * math.pi))
 
 
 def finer(values: Float[Array, "... coarse"], octaves: int) -> Float[Array, "... bins"]:
@@ -112,19 +117,18 @@ def finer(values: Float[Array, "... coarse"], octaves: int) -> Float[Array, "...
     At σ/2 between points it misses a normal density by less than 1/500 of its height.
     """
     for _ in range(octaves):
-        edge = [(0, 0)] * (values.ndim - 1) + [(2, 2)]
-        padded = jnp.pad(values, edge, mode="edge")
+        padded = jnp.pad(values, [(0, 0)] * (values.ndim - 1) + [(2, 2)], mode="edge")
         size = values.shape[-1]
-        five = jnp.stack([padded[..., k : k + size] for k in range(5)], axis=-1)
-        values = jnp.maximum(five @ jnp.asarray(_FINER, values.dtype), 0).reshape(*values.shape[:-1], 2 * size)
+        pair = [sum(float(w) * padded[..., k : k + size] for k, w in enumerate(weights)) for weights in _FINER.T]
+        values = jnp.maximum(jnp.stack(pair, axis=-1), 0).reshape(*values.shape[:-1], 2 * size)
     return values
 
 
 def all_finest(row: Float[Array, "*shape row"]) -> Float[Array, "octaves *shape bins"]:
     """The functions on every octave's grid on the finest one, stacked."""
     parts = split(row)
-    stacked = parts[-1][None]
-    for coarse in parts[-2::-1]:
+    stacked = jnp.stack(parts[-2:])
+    for coarse in parts[-3::-1]:
         stacked = jnp.concatenate([coarse[None], finer(stacked, 1)])
     return stacked
 
@@ -132,7 +136,7 @@ def all_finest(row: Float[Array, "*shape row"]) -> Float[Array, "octaves *shape 
 def sum_finest(row: Float[Array, "*shape row"]) -> Float[Array, "*shape bins"]:
     """The sum of the functions on every octave's grid, on the finest one."""
     parts = split(row)
-    total = parts[-1]
-    for coarse in parts[-2::-1]:
+    total = parts[-1] + parts[-2]
+    for coarse in parts[-3::-1]:
         total = coarse + finer(total, 1)
     return total

@@ -24,6 +24,9 @@ MOST_SHAPE = 0.9
 HEAVY_SHAPE, HEAVY_SHARE = 0.5, 0.05
 """A small share of the tail is a power law always: few points cannot tell that there is none."""
 
+EDGE_SHARE = 0.8
+"""Where the data end at an edge the density falls short of it by 1/(N f), f its height there: so much of the mass does."""
+
 PRIOR = 0.1
 """Variance of the prior, normal about 0, towards which the shape is drawn: that of the estimate is (1 + shape²)/k."""
 
@@ -36,12 +39,14 @@ class Tail(NamedTuple):
         scale: of the excess over it, in the units of the data.
         shape: 0 exponential; above 0 the density falls like the power −1/shape − 1 of the distance.
         mass: probability beyond.
+        edge: greatest scale of an exponential law that has most of the mass, where the support ends at the data.
     """
 
     start: Array
     scale: Array
     shape: Array
     mass: Array
+    edge: Array
 
 
 def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> Tail:
@@ -59,7 +64,8 @@ def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> 
     at = jnp.clip(jnp.searchsorted(mass, number - k), 0, x.shape[0] - 1)
     threshold = x[at] - median
     outer = jnp.where((jnp.arange(x.shape[0]) > at) & (w > 0), w, 0)
-    safe = jnp.maximum(threshold, jnp.finfo(x.dtype).tiny)
+    # Where half of the points are equal, the threshold is the median itself: its logarithm is cut.
+    safe = jnp.maximum(jnp.maximum(threshold, 1e-6 * (x[-1] - median)), jnp.finfo(x.dtype).tiny)
     logs = jnp.log(jnp.maximum((x - median) / safe, 1))
     count = jnp.maximum(jnp.sum(outer), 1e-6)
     first, second = jnp.sum(outer * logs) / count, jnp.sum(outer * jnp.square(logs)) / count
@@ -71,7 +77,7 @@ def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> 
     scale = jnp.maximum(mean_excess * (1 - shape), 0)
     # The threshold is exceeded by k of the points, the start of the tail by one of all.
     scale = scale * jnp.power(jnp.maximum(count * total / jnp.maximum(number, 1e-30), 1), shape)
-    return Tail(start, jnp.maximum(scale, least), shape, 1 / (total + 1))
+    return Tail(start, jnp.maximum(scale, least), shape, 1 / (total + 1), jnp.full_like(start, jnp.inf))
 
 
 def tails(sample: Sample, total: Array, least: tuple[Array, Array]) -> tuple[Tail, Tail]:
@@ -93,4 +99,6 @@ def beyond(tail: Tail, x: Float[Array, "*points"]) -> Float[Array, "*points"]:
         return jnp.exp(-jnp.log1p(safe * z) / safe)
 
     heavy = survival(jnp.maximum(tail.shape, HEAVY_SHAPE))
-    return tail.mass * ((1 - HEAVY_SHARE) * survival(tail.shape) + HEAVY_SHARE * heavy)
+    own = (1 - HEAVY_SHARE) * survival(tail.shape) + HEAVY_SHARE * heavy
+    sharp = jnp.exp(-jnp.maximum(x - tail.start, 0) / jnp.minimum(tail.edge, tail.scale))
+    return tail.mass * jnp.where(jnp.isfinite(tail.edge), EDGE_SHARE * sharp + (1 - EDGE_SHARE) * own, own)
