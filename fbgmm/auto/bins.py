@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,21 +55,27 @@ def spread(counts: Float[Array, "*rows bins"], at: Bool[Array, " edges"]) -> Flo
 
 
 def thin(counts: Float[Array, " bins"]) -> Float[Array, "folds bins"]:
-    """Splits counts at random into folds, as if each point had drawn its fold; one fixed key, so always the same.
+    """Splits counts at random into folds, as if each point had drawn its fold; the same draws always.
 
     Few points in a bin draw their folds one by one. For many the numbers are rounded normal ones of the same mean and
     covariance: a Brownian bridge. What is not whole is split evenly.
     """
-    key_few, key_many = jax.random.split(jax.random.key(_SEED))
+    taken, bridge = _draws(counts.shape[0])
     whole = jnp.floor(counts)
-    drawn = jax.random.randint(key_few, (_ONE_BY_ONE, counts.shape[0]), 0, FOLDS)
-    there = jnp.arange(_ONE_BY_ONE)[:, None] < whole
-    few = jnp.stack([jnp.sum(there & (drawn == fold), axis=0) for fold in range(FOLDS)]).astype(counts.dtype)
+    few = jnp.take_along_axis(jnp.asarray(taken, counts.dtype), jnp.minimum(whole, _ONE_BY_ONE).astype(int)[None, None], 1)
+    share = np.arange(1, FOLDS)[:, None] / FOLDS
+    walk = whole * jnp.asarray(share, counts.dtype) + jnp.sqrt(whole) * jnp.asarray(bridge, counts.dtype)
+    ends = jnp.zeros_like(whole)[None], jnp.clip(jnp.round(walk), 0, whole), whole[None]
+    many = jnp.maximum(jnp.diff(jnp.concatenate(ends), axis=0), 0)
+    return jnp.where(whole > _ONE_BY_ONE, many, few[:, 0]) + (counts - whole) / FOLDS
 
-    steps = jax.random.normal(key_many, (FOLDS, counts.shape[0]), counts.dtype) / np.sqrt(FOLDS)
-    bridge = jnp.cumsum(steps - jnp.mean(steps, axis=0), axis=0)
-    share = jnp.arange(1, FOLDS, dtype=counts.dtype)[:, None] / FOLDS
-    walk = jnp.round(whole * share + jnp.sqrt(whole) * bridge[:-1])
-    walk = jax.lax.cummax(jnp.clip(walk, 0, whole), axis=0)
-    many = jnp.diff(jnp.concatenate([jnp.zeros_like(whole)[None], walk, whole[None]]), axis=0)
-    return jnp.where(whole > _ONE_BY_ONE, many, few) + (counts - whole) / FOLDS
+
+@lru_cache
+def _draws(bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many of the first 0, 1, 2 … points of a bin go to each fold, shape (FOLDS, 17, bins), and the bridges."""
+    rng = np.random.default_rng(_SEED)
+    fold = rng.integers(0, FOLDS, (_ONE_BY_ONE, bins))
+    taken = np.zeros((FOLDS, _ONE_BY_ONE + 1, bins), np.int8)
+    taken[:, 1:] = np.cumsum(fold[None] == np.arange(FOLDS)[:, None, None], axis=1)
+    steps = rng.standard_normal((FOLDS, bins)) / np.sqrt(FOLDS)
+    return taken, np.cumsum(steps - steps.mean(axis=0), axis=0)[:-1].astype(np.float32)

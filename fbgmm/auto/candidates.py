@@ -33,7 +33,8 @@ class Fitted(NamedTuple):
 
 def candidates(shares: Float[Array, "splits bins"], mirror: Array) -> Fitted:
     """EM from the shares themselves at every width, stopped after each number of `STEPS`."""
-    w = every_width(shares)
+    row = all_coarser(shares)
+    w = jnp.broadcast_to(row[None], (len(RATIOS), *row.shape))
     start = 0.999 * w + 0.001 / jnp.asarray(PER_BIN, w.dtype)[None, None]
 
     def step(_: Array, p: Array) -> Array:
@@ -48,15 +49,11 @@ def candidates(shares: Float[Array, "splits bins"], mirror: Array) -> Fitted:
     return Fitted(p, jnp.swapaxes(density, 0, 1))
 
 
-def every_width(shares: Float[Array, "splits bins"]) -> Float[Array, "2 splits row"]:
-    """The shares on all grids, once for each width of an octave."""
-    row = all_coarser(shares)
-    return jnp.broadcast_to(row[None], (len(RATIOS), *row.shape))
-
-
-def densities(p: Float[Array, "2 splits row"], mirror: Array) -> Float[Array, "octaves 2 splits bins"]:
+def densities(
+    p: Float[Array, "widths splits row"], mirror: Array, ratios: tuple[float, ...] = RATIOS
+) -> Float[Array, "octaves widths splits bins"]:
     """Densities on the finest bins of the masses p, blurred."""
-    return all_finest(blur(p, mirror) * jnp.asarray(PER_BIN, p.dtype)[None, None])
+    return all_finest(blur(p, mirror, ratios=ratios) * jnp.asarray(PER_BIN, p.dtype)[None, None])
 
 
 def scores(

@@ -21,11 +21,11 @@ from .._typing import Array, Bool, Float
 from ..basis import Basis
 from .all_widths import fit_scales
 from .bins import bin_edges, count_sample, resolved, spread, thin
-from .candidates import FLOOR, candidates, densities, every_width, scores
+from .candidates import FLOOR, candidates, densities, scores
 from .coordinate import GRADES, Coordinate, coordinate, h_of, x_of
 from .free_mixtures import LEAST_OCTAVE, fit_free, on_bins
 from .free_mixtures import densities as free_densities
-from .octaves import BINS, OCTAVES, PER_BIN, SIGMAS, SIZES, blur, sum_finest
+from .octaves import BINS, OCTAVES, PER_BIN, RATIOS, SIGMAS, SIZES, all_coarser, blur, sum_finest
 from .report import LEAST_POINTS, NUMBERS, STEPS, Choice
 from .sample import Sample
 from .tails import Tail, beyond, tails
@@ -45,6 +45,9 @@ FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
 EDGE_EVIDENCE = 2.0
 """Nats of cross-validated likelihood that an edge must gain to be believed."""
 
+BEND_RANGE = 13.0
+"""Times the length of the data that has the mass of one at the densest place: over a shorter range linear bins are fine."""
+
 BEND_EVIDENCE = 5.0, 0.02
 """Nats of cross-validated likelihood that a bent coordinate must gain over the linear one: so many, and so many for
 each point."""
@@ -63,8 +66,8 @@ class Prepared(NamedTuple):
         at: the coordinate.
         edges: of the bins, in the units of the data, shape (BINS + 1,).
         resolved: which of them are not within the cell of a rounded value.
-        lower, upper: the tails.
-        ends: bins that hold the least and the greatest point.
+        mirror: at which ends of the range mirrored data predict better: 1 low, 2 high, 3 both.
+        tails: below and above the data; leaves have an axis of two.
         distinct: share of the points whose value is not that of another.
         bend: which of `fbgmm.auto.coordinate.GRADES`.
     """
@@ -72,14 +75,14 @@ class Prepared(NamedTuple):
     at: Coordinate
     edges: Float[Array, "*batch edges"]
     resolved: Bool[Array, "*batch edges"]
-    lower: Tail
-    upper: Tail
+    mirror: Array
+    tails: Tail
     distinct: Array
     bend: Array
 
 
 def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array) -> Prepared:
-    """The coordinate, by cross-validated kernel estimates of the sample in each, and the tails.
+    """The coordinate and the edges, by cross-validated kernel estimates of the sample, and the tails.
 
     Args:
         low, high: of the data, or given.
@@ -91,27 +94,34 @@ def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array)
     high = jnp.where(given // 2 == 1, high, high + sample.right[-1])
     grades = jnp.asarray(GRADES, low.dtype)
     ats = jax.vmap(lambda grade: coordinate(sample, low, high, grade))(grades)
-    wanted = BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * jnp.sum(sample.w)
-    evidence = jax.vmap(lambda at: _evidence(sample, at))(ats) - jnp.arange(len(GRADES)) * wanted
-    bend = jnp.argmax(evidence)
+    evidence = jax.vmap(lambda at: _evidence(sample, at))(ats)  # by coordinate and ends that are mirrored
+    evidence = evidence - EDGE_EVIDENCE * jnp.array([[0, 1, 1, 2]])
+    best = jnp.max(evidence, axis=1)
+    gained = best[1] - best[0] > BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * jnp.sum(sample.w)
+    coarse = high - low > BEND_RANGE * jnp.min(ats.h[1])
+    bend = jnp.where(gained & coarse, 1, 0)
     at = jax.tree.map(lambda a: a[bend], ats)
     edges = bin_edges(at)
-    least = edges[1] - edges[0], edges[-1] - edges[-2]
-    lower, upper = tails(sample, total, least)
+    least = jnp.stack([edges[1] - edges[0], edges[-1] - edges[-2]])
     distinct = 1 - jnp.sum(sample.tied * (sample.w > 0)) / jnp.maximum(jnp.sum(sample.w > 0), 1)
-    return Prepared(at, edges, resolved(edges, sample), lower, upper, distinct, bend)
+    mirror = jnp.argmax(evidence[bend]).astype(jnp.int32)
+    return Prepared(at, edges, resolved(edges, sample), mirror, tails(sample, total, least), distinct, bend)
 
 
 def _evidence(sample: Sample, at: Coordinate) -> Array:
-    """Cross-validated log-likelihood of kernel estimates in a coordinate, in the units of the data."""
+    """Cross-validated log-likelihood of kernel estimates, in the units of the data, for each choice of ends; (4,)."""
     edges = bin_edges(at)
     counts = count_sample(edges, sample)
-    seen = resolved(edges, sample)
-    folds = spread(thin(counts), seen)
-    total = spread(counts, seen)
-    shares = _shares(total[None] - folds)
-    score = scores(densities(every_width(shares), jnp.asarray(3)), folds)
-    return jax.nn.logsumexp(score) - jnp.sum(total * jnp.log(h_of(at, _centres(total))))
+    both = spread(jnp.concatenate([thin(counts), counts[None]]), resolved(edges, sample))
+    folds, total = both[:-1], both[-1]
+    row = all_coarser(_shares(total - folds))[None]
+    wide = RATIOS[1:]  # one width of each octave will do
+
+    def score_of(mirror: Array) -> Array:
+        return jax.nn.logsumexp(scores(densities(row, mirror, wide), folds))
+
+    score = jax.lax.map(score_of, jnp.arange(4))
+    return score - jnp.sum(total * jnp.log(h_of(at, _centres(total))))
 
 
 def _shares(counts: Array) -> Array:
@@ -131,11 +141,10 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
             data say so.
     """
     points = jnp.sum(counts)
-    folds = spread(thin(counts), found.resolved)
-    counts = spread(counts, found.resolved)
-    training = jnp.concatenate([counts[None] - folds, counts[None]])
-    shares = _shares(training)
-    mirror = jnp.where(support < 0, _mirror(shares[:-1], folds), support)
+    both = spread(jnp.concatenate([thin(counts), counts[None]]), found.resolved)
+    folds, counts = both[:-1], both[-1]
+    shares = _shares(jnp.concatenate([counts[None] - folds, counts[None]]))
+    mirror = jnp.where(support < 0, found.mirror, support)
 
     def merit(density: Array) -> Array:
         score = scores(density[..., :-1, :], folds)
@@ -170,23 +179,11 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
     shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), SIZES, axis=-1, total_repeat_length=SIZES.sum())
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _on_bins(p, mirror) + on_bins(free, free_weight, 1 / BINS)
-    basis, pi = _answer(masses, _with_edges(found, masses, mirror), support, points)
+    basis, pi = _answer(masses, found.at, _with_edges(found, masses, mirror), support, points)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
-    shapes = jnp.stack([found.lower.shape, found.upper.shape])
     error = jnp.sqrt(variance / points_)
     bend = jnp.asarray(GRADES, shares.dtype)[found.bend]
-    return basis, pi, Choice(*weights, mirror, bend, shapes, points, score, error, optimism, found.distinct)
-
-
-def _mirror(shares: Array, folds: Array) -> Array:
-    """The ends at which mirrored kernel density estimates score better than plain ones."""
-    p = every_width(shares)
-
-    def best(mirror: Array) -> Array:
-        return jax.nn.logsumexp(scores(densities(p, mirror)[:, 1], folds))
-
-    evidence = jax.lax.map(best, jnp.arange(4)) - EDGE_EVIDENCE * jnp.array([0, 1, 1, 2])
-    return jnp.argmax(evidence).astype(jnp.int32)
+    return basis, pi, Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct)
 
 
 def _silverman(share: Array, points: Array) -> Array:
@@ -215,34 +212,28 @@ def answer_basis(at: Coordinate) -> Basis:
     return Basis(edges[0], edges[-1], r, h_of(at, u) / BINS, COMPONENTS, 1, mu, edges)
 
 
-def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Prepared:
+def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Tail:
     """The tails, short ones at mirrored ends: with the density at height f there, the mass 1/N reaches about 1/(N f)."""
-    total = jnp.sum(masses)
-    low_width, high_width = found.edges[_EDGE_BINS] - found.edges[0], found.edges[-1] - found.edges[-1 - _EDGE_BINS]
-
-    def edge(tail: Tail, share: Array, width: Array, wanted: Array) -> Tail:
-        return tail._replace(edge=jnp.where(wanted, tail.mass * width * total / jnp.maximum(share, 1e-30), jnp.inf))
-
-    lower = edge(found.lower, jnp.sum(masses[:_EDGE_BINS]), low_width, mirror % 2 == 1)
-    upper = edge(found.upper, jnp.sum(masses[-_EDGE_BINS:]), high_width, mirror // 2 == 1)
-    return found._replace(lower=lower, upper=upper)
+    share = jnp.stack([jnp.sum(masses[:_EDGE_BINS]), jnp.sum(masses[-_EDGE_BINS:])]) / jnp.sum(masses)
+    width = jnp.stack([found.edges[_EDGE_BINS] - found.edges[0], found.edges[-1] - found.edges[-1 - _EDGE_BINS]])
+    wanted = jnp.stack([mirror % 2, mirror // 2]) == 1
+    reach = found.tails.mass * width / jnp.maximum(share, 1e-30)
+    return found.tails._replace(edge=jnp.where(wanted, reach, jnp.inf))
 
 
-def _answer(masses: Array, found: Prepared, support: Array, points: Array) -> tuple[Basis, Array]:
+def _answer(masses: Array, at: Coordinate, tail: Tail, support: Array, points: Array) -> tuple[Basis, Array]:
     """The answer: masses on the bins, thinly spread ones where nothing was seen, and the tails beyond the data."""
-    basis = answer_basis(found.at)
-    none_low, none_high = support % 2 == 1, support // 2 == 1  # −1: both
-    none_low, none_high = (support > 0) & none_low, (support > 0) & none_high
-    high_side = jnp.where(none_high, 0, beyond(found.upper, basis.edges))
-    low_side = jnp.where(none_low, 0, beyond(found.lower, -basis.edges))
+    basis = answer_basis(at)
     cells = jnp.arange(COMPONENTS)
-    mu = basis.mu
-    above, below = mu > found.upper.start, -mu > found.lower.start
     inside = (cells >= MARGIN) & (cells < MARGIN + BINS)
-    body = jnp.pad(masses, (MARGIN, MARGIN))
-    body = jnp.where((above & ~none_high) | (below & ~none_low) | ~inside, 0, jnp.maximum(body, 0))
-    tail = jnp.where(above, high_side[:-1] - high_side[1:], 0) + jnp.where(below, low_side[1:] - low_side[:-1], 0)
+    # Both tails at once: the lower one is that of the data with their signs turned.
+    signs = jnp.array([-1, 1], basis.dtype)
+    open_ends = (support < 0) | (jnp.stack([support % 2, support // 2]) == 0)  # no density beyond the others
+    outer = (signs[:, None] * basis.mu > tail.start[:, None]) & open_ends[:, None]
+    survival = jax.vmap(beyond)(tail, signs[:, None] * basis.edges)
+    outside = jnp.sum(jnp.where(outer, jnp.abs(jnp.diff(survival, axis=-1)), 0), axis=0)
+    body = jnp.where(inside & ~outer.any(axis=0), jnp.maximum(jnp.pad(masses, MARGIN), 0), 0)
     unseen = UNSEEN / (points + 1)
-    rest = 1 - jnp.sum(tail) - unseen
-    pi = rest * body / jnp.maximum(jnp.sum(body), 1e-30) + tail + unseen * jnp.where(inside, 1 / BINS, 0)
+    rest = 1 - jnp.sum(outside) - unseen
+    pi = rest * body / jnp.maximum(jnp.sum(body), 1e-30) + outside + unseen * inside / BINS
     return basis, pi / jnp.sum(pi)

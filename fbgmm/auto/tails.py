@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from .._typing import Array, Float
@@ -80,14 +81,11 @@ def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> 
     return Tail(start, jnp.maximum(scale, least), shape, 1 / (total + 1), jnp.full_like(start, jnp.inf))
 
 
-def tails(sample: Sample, total: Array, least: tuple[Array, Array]) -> tuple[Tail, Tail]:
-    """Below and above. The lower one is that of −x: its `start` is minus the least point."""
-    low, high = sample.x[0] - sample.left[0], sample.x[-1] + sample.right[-1]
-    flipped = -sample.x[::-1]
-    return (
-        upper_tail(flipped, sample.w[::-1], -low, least[0], total),
-        upper_tail(sample.x, sample.w, high, least[1], total),
-    )
+def tails(sample: Sample, total: Array, least: Float[Array, "2"]) -> Tail:
+    """Below and above, leaves of shape (2,). The lower one is that of −x: its `start` is minus the least point."""
+    x, w = jnp.stack([-sample.x[::-1], sample.x]), jnp.stack([sample.w[::-1], sample.w])
+    start = x[:, -1] + jnp.stack([sample.left[0], sample.right[-1]])
+    return jax.vmap(upper_tail, in_axes=(0, 0, 0, 0, None))(x, w, start, least, total)
 
 
 def beyond(tail: Tail, x: Float[Array, "*points"]) -> Float[Array, "*points"]:
