@@ -45,10 +45,11 @@ FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
 EDGE_EVIDENCE = 2.0
 """Nats of cross-validated likelihood that an edge must gain to be believed."""
 
-BEND_RANGE = 13.0
-"""Times the length of the data that has the mass of one at the densest place: over a shorter range linear bins are fine."""
+BEND_RANGE, BEND_POINTS = 13.0, 200.0
+"""Times the length of data that would have a mass of one at the densest place: over a shorter range linear bins are
+fine. Of fewer points, which say less about the densest place, so much less."""
 
-BEND_EVIDENCE = 5.0, 0.02
+BEND_EVIDENCE = 7.0, 0.02
 """Nats of cross-validated likelihood that a bent coordinate must gain over the linear one: so many, and so many for
 each point."""
 
@@ -97,8 +98,9 @@ def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array)
     evidence = jax.vmap(lambda at: _evidence(sample, at))(ats)  # by coordinate and ends that are mirrored
     evidence = evidence - EDGE_EVIDENCE * jnp.array([[0, 1, 1, 2]])
     best = jnp.max(evidence, axis=1)
-    gained = best[1] - best[0] > BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * jnp.sum(sample.w)
-    coarse = high - low > BEND_RANGE * jnp.min(ats.h[1])
+    seen = jnp.sum(sample.w)
+    gained = best[1] - best[0] > BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * seen
+    coarse = high - low > BEND_RANGE * jnp.minimum(seen / BEND_POINTS, 1) * jnp.min(ats.h[1])
     bend = jnp.where(gained & coarse, 1, 0)
     at = jax.tree.map(lambda a: a[bend], ats)
     edges = bin_edges(at)
