@@ -19,7 +19,7 @@ from .metrics import LocalBound, density_information_loss, information_loss, loc
 from .mixture import Mixture, mix
 from .rotated import Rotated, fit_rotated
 from .saving import load, save
-from .status import Status
+from .status import MisfitWarning, PrecisionWarning, Status
 from .stream import fit_stream
 from .updates import init_pi, normalize, update_pi
 
@@ -29,7 +29,9 @@ __all__ = [
     "Algorithm",
     "Basis",
     "LocalBound",
+    "MisfitWarning",
     "Mixture",
+    "PrecisionWarning",
     "Rotated",
     "Status",
     "algorithm1",

@@ -97,6 +97,13 @@ class Basis:
         i = jnp.arange(self.capacity, dtype=self.dtype)
         return _along(i, self.low) < self.n[..., None]
 
+    def mirrored(self) -> Basis:
+        """The basis of −x, for components in the opposite order; of a basis without batch axes."""
+        if self.means is None or self.bounds is None:
+            return Basis(-self.high, -self.low, self.r, self.sigma, self.capacity, self.t_max)
+        turned = self.r[::-1], self.sigma[::-1], self.capacity, self.t_max, -self.means[::-1], -self.bounds[::-1]
+        return Basis(-self.high, -self.low, *turned)
+
     @property
     def batch_shape(self) -> tuple[int, ...]:
         return tuple(self.low.shape)

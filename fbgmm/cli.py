@@ -197,7 +197,11 @@ COMMANDS: dict[str, Callable[[Namespace], None]] = {
 
 def _facts(gmm: Mixture) -> dict[str, Any]:
     basis = gmm.basis
-    facts: dict[str, Any] = {"kind": "Mixture", "n": int(basis.n), "t": float(basis.t), "sigma": float(basis.sigma)}
+    facts: dict[str, Any] = {"kind": "Mixture", "n": int(basis.n)}
+    if basis.even:
+        facts |= {"t": float(basis.t), "sigma": float(basis.sigma)}
+    else:
+        facts |= {"least_sigma": float(basis.sigma.min()), "greatest_sigma": float(basis.sigma.max())}
     facts |= {"low": float(basis.low), "high": float(basis.high)}
     facts |= {"mean": float(gmm.mean()), "standard_deviation": float(gmm.variance()) ** 0.5}
     quantiles = np.asarray(gmm.icdf(np.array(QUANTILES))).tolist()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from . import checks
-from .status import Status
+from .status import MisfitWarning, PrecisionWarning, Status
 
 
 def complaint(status: int, x: Any, weights: Any, low: Any, high: Any) -> str:
@@ -49,3 +50,41 @@ def not_finite(name: str, x: Any, fine: np.ndarray) -> str:
         f"{name} must be finite and within ±{limit:.3g} ({x.dtype}, so that squares are finite); "
         f"found {int((~fine).sum())} of {fine.size} that are not, the first {float(x[i])} at index {i}"
     )
+
+
+def warn_of_misfit(gmm: Any, bad: int, of: int) -> None:
+    """One MisfitWarning where any of the fits, `bad` of so many, has not the distribution of its data."""
+    if not bad:
+        return
+    which = "the fit has" if of == 1 else f"{bad} of {of} fits have"
+    if gmm.choice is None:
+        why = "more than half of the points lie in one cell of the basis: it spans too wide a range, or n is too small"
+        what = "leave out n, t and algorithm (the data choose then), or give low and high, or a larger n"
+    else:
+        worst = float(np.max(np.asarray(gmm.choice.misfit)))
+        why = f"between the data's values their distribution function is missed by up to {worst:.2f}"
+        what = "look at report() and plot.cdf(gmm, x); fit the parts of the data apart, or their logarithms"
+    warnings.warn(f"{which} not the distribution of the data: {why}. What helps: {what}", MisfitWarning, stacklevel=4)
+
+
+def warn_of_precision(x: np.ndarray, weights: Any) -> None:
+    """Warns of data that lose their spread in float32, and of data weights that sum to about one."""
+    if x.size > 1 and x.dtype == np.float32:
+        low, high = float(x.min()), float(x.max())
+        step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+        if high - low < 256 * step:
+            warnings.warn(
+                f"x spans {high - low:.3g}, but float32 resolves no more than {step:.3g} at {high:.6g}: "
+                "subtract an offset, or set jax_enable_x64 and give float64",
+                PrecisionWarning,
+                stacklevel=4,
+            )
+    if weights is not None and x.size > 1:
+        heavy = float(np.sum(np.asarray(weights), dtype=np.float64))
+        if 0.99 < heavy < 1.01 and not np.issubdtype(np.asarray(weights).dtype, np.integer):
+            warnings.warn(
+                f"weights sum to {heavy:.3g}: they are counts here (2 means twice), so that all {x.size} points count "
+                "as one in all; multiply them by the number of points",
+                PrecisionWarning,
+                stacklevel=4,
+            )

@@ -12,6 +12,7 @@ from . import checks
 from ._typing import Array
 from .algorithms import Algorithm
 from .basis import Basis, data_range
+from .counts import Counts, total
 from .mixture import Mixture
 from .status import Status
 from .tally import in_blocks, rows_at_a_time
@@ -155,4 +156,11 @@ def _fit_core(data: Data, n: Array, t: Array, options: Options, devices: tuple[s
         state = algorithm.update(state, basis, x, weights)
     if devices:
         state = jax.tree.map(lambda leaf: jax.lax.psum(leaf, devices), state)
-    return Mixture(basis, algorithm.weights(state, basis), data.status, data.outside)
+    status = data.status
+    if isinstance(state, Counts) and capacity >= _FEW_CELLS:
+        c = total(state)
+        status = status | jnp.where(jnp.max(c) > jnp.sum(c) / 2, int(Status.MISFIT), 0)
+    return Mixture(basis, algorithm.weights(state, basis), status, data.outside)
+
+
+_FEW_CELLS = 8  # below that half of the points may well lie in one

@@ -18,7 +18,8 @@ from ._typing import Array
 from .algorithms import Algorithm, resolve
 from .basis import t_bound
 from .checks import Edges, Outside
-from .complaints import complaint
+from .compiling import is_tracing
+from .complaints import complaint, warn_of_misfit, warn_of_precision
 from .auto.arrays import fit_host, fit_rows
 from .engine import Options, Parts
 from .lengths import few_lengths, on_host, padded_length
@@ -83,7 +84,7 @@ def fit(
     low, high = checks.given_range(low, high, dtype=x.dtype)
     drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     if n is None and t is None and algorithm is None:
-        choose = fit_host if host and checks.is_concrete(low, high) else fit_rows
+        choose = fit_host if host and checks.is_concrete(low, high) and not is_tracing() else fit_rows
         return _checked(choose(x, weights, low, high, drop, ends_at), x, weights, low, high)
     parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
     n, t, algorithm = _defaults(n, t, algorithm, edges)
@@ -97,8 +98,13 @@ def fit(
 
 def _checked(gmm: Mixture, x: Any, weights: Any, low: Any, high: Any) -> Mixture:
     """The mixture, where the data were good; raises ValueError where they were not and that can be known."""
-    if checks.is_concrete(gmm.status) and (status := int(np.asarray(gmm.status))) != Status.OK:
-        raise ValueError(complaint(status, x, weights, low, high))
+    if checks.is_concrete(gmm.status):
+        status = Status(int(np.asarray(gmm.status)))
+        if wrong := status & ~Status.MISFIT:
+            raise ValueError(complaint(int(wrong), x, weights, low, high))
+        warn_of_misfit(gmm, int(Status.MISFIT in status), 1)
+        if isinstance(x, np.ndarray):
+            warn_of_precision(x, weights)
     return gmm
 
 
@@ -165,7 +171,7 @@ def fit_batch(
         gmm = run(((x, w),), low, high, *_scalars(x.dtype, ns if _is_sequence(n) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
         status = np.asarray(gmm.status).reshape(x.shape[0], -1)[:, 0]  # the same for every n and t
-        bad = np.flatnonzero(status)
+        bad = np.flatnonzero(status & ~Status.MISFIT)
         if bad.size:
             i = int(bad[0])
             there = slice(None) if mask is None else np.asarray(mask[i])
@@ -176,6 +182,8 @@ def fit_batch(
                 f"{bad.size} of the {x.shape[0]} data sets of xs cannot be fitted; the first is row {i}: {first}. "
                 "With on_error='status' the others are fitted and gmms.status names the bad ones"
             )
+        far = np.asarray(gmm.status) & Status.MISFIT
+        warn_of_misfit(gmm, np.count_nonzero(far), far.size)
     return gmm
 
 

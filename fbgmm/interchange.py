@@ -27,7 +27,7 @@ def to_numpyro(gmm: Mixture) -> Any:
     """numpyro's MixtureSameFamily(Categorical, Normal), of the mixture's batch shape."""
     numpyro = _library("numpyro.distributions")
     basis = gmm.basis
-    normals = numpyro.Normal(basis.mu, basis.sigma[..., None])
+    normals = numpyro.Normal(basis.mu, basis.widths)
     return numpyro.MixtureSameFamily(numpyro.Categorical(logits=_logits(gmm)), normals)
 
 
@@ -35,7 +35,7 @@ def to_distrax(gmm: Mixture) -> Any:
     """distrax's MixtureSameFamily(Categorical, Normal), of the mixture's batch shape."""
     distrax = _library("distrax")
     mu = gmm.basis.mu
-    normals = distrax.Normal(mu, jnp.broadcast_to(gmm.basis.sigma[..., None], mu.shape))
+    normals = distrax.Normal(mu, jnp.broadcast_to(gmm.basis.widths, mu.shape))
     return distrax.MixtureSameFamily(distrax.Categorical(logits=_logits(gmm)), normals)
 
 
@@ -44,11 +44,13 @@ def to_sklearn(gmm: Mixture) -> Any:
     library = _library("sklearn.mixture")
     gmm = _one("to_sklearn", gmm)
     pi = np.asarray(gmm.pi, np.float64)
-    mu, variance = np.asarray(gmm.basis.mu, np.float64)[pi > 0], float(gmm.basis.sigma) ** 2
-    model = library.GaussianMixture(len(mu), covariance_type="tied")
+    mu = np.asarray(gmm.basis.mu, np.float64)[pi > 0]
+    variance = np.square(np.asarray(gmm.basis.sigma, np.float64))
+    even = gmm.basis.even
+    model = library.GaussianMixture(len(mu), covariance_type="tied" if even else "diag")
     model.weights_ = pi[pi > 0] / pi.sum()
     model.means_ = mu[:, None]
-    model.covariances_ = np.array([[variance]])
+    model.covariances_ = np.array([[variance]]) if even else variance[pi > 0][:, None]
     model.precisions_ = 1 / model.covariances_
     model.precisions_cholesky_ = np.sqrt(model.precisions_)
     model.n_features_in_, model.n_iter_, model.converged_, model.lower_bound_ = 1, 0, True, -np.inf

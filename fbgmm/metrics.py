@@ -95,10 +95,11 @@ def local_loss_bound(gmm: Mixture, d: Any) -> LocalBound:
         (8,)
     """
     basis = gmm.basis
+    r = basis.r if basis.even else jnp.min(basis.r, axis=-1)
     d = jnp.broadcast_to(checks.as_floats("d", d).astype(basis.dtype), basis.batch_shape)
-    if checks.is_concrete(d, basis.r) and not bool(jnp.all((d > 0) & (d <= basis.r * (1 + 1e-6)))):
-        raise ValueError(f"d must be above 0 and at most r = {basis.r}; found {d}")
-    d, half = d[..., None], basis.r[..., None] / 2
+    if checks.is_concrete(d, r) and not bool(jnp.all((d > 0) & (d <= r * (1 + 1e-6)))):
+        raise ValueError(f"d must be above 0 and at most r = {r}; found {d}")
+    d, half = d[..., None], (basis.r[..., None] if basis.even else basis.r) / 2
     mu = basis.mu
 
     def mass(a: Array, b: Array) -> Array:

@@ -231,7 +231,8 @@ def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
 def mix(mixtures: Sequence[Mixture], shares: Any = None) -> Mixture:
     """The mixture Σ_k share_k g_k of several densities, again on one fixed basis.
 
-    With one common basis the weights are averaged. With different bases the result stands on a new one whose sigma is
+    With one common basis the weights are averaged. Bases of uneven cells are laid side by side, component by component.
+    With different even bases the result stands on a new one whose sigma is
     1/√2 of the smallest: each component is a normal smear of narrower ones, N(mu, sigma²) = N(mu, sigma² − s²) ∗
     N(0, s²), and the smear, sampled at means s/2 apart, is exact to rounding (the trapezoidal rule again).
 
@@ -257,14 +258,34 @@ def mix(mixtures: Sequence[Mixture], shares: Any = None) -> Mixture:
         raise ValueError(f"shares must be {len(mixtures)} numbers, at least 0 and not all 0; found {shares!r}")
     weights = weights / weights.sum()
     bases = [mixture.basis for mixture in mixtures]
-    same = {(float(b.low), float(b.high), float(b.r), float(b.sigma), b.capacity) for b in bases}
-    if len(same) == 1:
+    if all(_same(b, bases[0]) for b in bases):
         basis = bases[0]
         pis = [m.pi for m in mixtures]
-    else:
+    elif all(b.even for b in bases):
         basis = _common_basis(bases)
         pis = [_spread(m, basis) for m in mixtures]
+    else:
+        return _all_components(mixtures, weights)
     return Mixture(basis, jnp.tensordot(weights.astype(pis[0].dtype), jnp.stack(pis), axes=1))
+
+
+def _same(a: Basis, b: Basis) -> bool:
+    if (a.capacity, a.even) != (b.capacity, b.even):
+        return False
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def _all_components(mixtures: list[Mixture], shares: Array) -> Mixture:
+    """The components of all mixtures side by side, each with its own width; the cells meet between their means."""
+    mu = jnp.concatenate([m.basis.mu for m in mixtures])
+    order = jnp.argsort(mu)
+    mu = mu[order]
+    sigma = jnp.concatenate([jnp.broadcast_to(m.basis.widths, m.pi.shape) for m in mixtures])[order]
+    pi = jnp.concatenate([share.astype(m.pi.dtype) * m.pi for share, m in zip(shares, mixtures, strict=True)])[order]
+    ends = mu[:1] - sigma[:1] / 2, mu[-1:] + sigma[-1:] / 2
+    bounds = jnp.concatenate([ends[0], (mu[1:] + mu[:-1]) / 2, ends[1]])
+    # Neighbours may differ in width by any factor, so that no bound says how many matter at a point: None.
+    return Mixture(Basis(bounds[0], bounds[-1], jnp.diff(bounds), sigma, mu.shape[0], None, mu, bounds), pi)
 
 
 def _common_basis(bases: list[Basis]) -> Basis:

@@ -91,8 +91,10 @@ def components(gmm: Mixture, *, ax: Any = None) -> Any:
     ax = _axes(ax)
     from matplotlib.collections import LineCollection
 
-    pi, sigma = np.asarray(gmm.pi, np.float64), float(gmm.basis.sigma)
-    seen = pi > 1e-3 * pi.max()
+    pi = np.asarray(gmm.pi, np.float64)
+    sigma = np.broadcast_to(np.asarray(gmm.basis.widths, np.float64), pi.shape)
+    seen = pi / sigma > 1e-3 * (pi / sigma).max()
+    sigma = sigma[seen, None]
     z = np.linspace(-4, 4, 65)
     x = np.asarray(gmm.basis.mu, np.float64)[seen, None] + sigma * z
     heights = pi[seen, None] * np.exp(-0.5 * z**2) / (sigma * np.sqrt(2 * np.pi))

@@ -32,7 +32,7 @@ FORMAT, SCHEMA = "fbgmm", 1
 KINDS = {
     "Mixture": "fbgmm.mixture",
     "Basis": "fbgmm.basis",
-    "Choice": "fbgmm.choice",
+    "Choice": "fbgmm.auto.report",
     "Rotated": "fbgmm.rotated",
     "LatentMixture": "fbgmm.nn.latent",
 }

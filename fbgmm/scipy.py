@@ -42,8 +42,11 @@ class FixedBasisDistribution(stats.rv_continuous):
         n = int(gmm.basis.n)
         pi = np.asarray(gmm.pi, np.float64)[:n]
         self._pi = pi / pi.sum()
-        self._low, self._high, self._sigma = (float(end) for end in (gmm.basis.low, gmm.basis.high, gmm.basis.sigma))
-        self._mu = self._low + (np.arange(n) + 0.5) * ((self._high - self._low) / n)
+        basis = gmm.basis
+        self._low, self._high = float(basis.low), float(basis.high)
+        self._sigma = np.asarray(basis.sigma, np.float64)
+        even = self._low + (np.arange(n) + 0.5) * ((self._high - self._low) / n)
+        self._mu = even if basis.even else np.asarray(basis.mu, np.float64)
         super().__init__(**{"name": "fbgmm", **kwargs})
 
     def _updated_ctor_param(self) -> dict[str, Any]:
@@ -57,8 +60,12 @@ class FixedBasisDistribution(stats.rv_continuous):
         low, high = (-self._high, -self._low) if mirrored else (self._low, self._high)
         pi = self._pi[::-1] if mirrored else self._pi
         with _float64():
-            n = len(pi)
-            basis = init_basis(low, high, n, self._sigma * n / (high - low))
+            n, basis = len(pi), self._mixture.basis
+            if basis.even:
+                basis = init_basis(low, high, n, float(self._sigma) * n / (high - low))
+            else:
+                basis = jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), basis)
+                basis = basis.mirrored() if mirrored else basis
             found = np.asarray(jax.jit(f)(basis, jnp.asarray(pi), jnp.asarray(padded)))
         return found[: x.size].reshape(x.shape)
 
@@ -82,7 +89,7 @@ class FixedBasisDistribution(stats.rv_continuous):
 
     def _rvs(self, size: Any = None, random_state: Any = None) -> Any:
         i = random_state.choice(len(self._pi), size=size, p=self._pi)
-        return self._mu[i] + self._sigma * random_state.standard_normal(size)
+        return self._mu[i] + np.broadcast_to(self._sigma, self._mu.shape)[i] * random_state.standard_normal(size)
 
     def _munp(self, order: int) -> float:
         """E[X^order], exact: over the even powers of the normal part, whose moments are (2j − 1)!!."""
@@ -96,13 +103,18 @@ class FixedBasisDistribution(stats.rv_continuous):
         """Mean, variance, skewness and excess kurtosis, from central moments."""
         mean = float(self._pi @ self._mu)
         off, s2 = self._mu - mean, self._sigma**2
-        m2 = float(self._pi @ off**2) + s2
+        m2 = float(self._pi @ (off**2 + s2))
         m3 = float(self._pi @ (off**3 + 3 * off * s2))
-        m4 = float(self._pi @ (off**4 + 6 * off**2 * s2)) + 3 * s2**2
+        m4 = float(self._pi @ (off**4 + 6 * off**2 * s2 + 3 * s2**2))
         return mean, m2, m3 / m2**1.5, m4 / m2**2 - 3
 
     def _entropy(self) -> float:
         """−∫ g log g by the trapezoidal rule, converged to rounding (`Mixture.entropy`)."""
+        if not self._mixture.basis.even:  # under each component, as `Mixture.entropy` does
+            z = np.linspace(-9.0, 9.0, 64)
+            share = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
+            log_g = self._logpdf(self._mu[:, None] + self._sigma[:, None] * z)
+            return float(-self._pi @ (log_g @ share))
         step = self._sigma / 4
         points = np.arange(self._low - 12 * self._sigma, self._high + 12 * self._sigma, step)
         log_g = self._logpdf(points)
@@ -111,8 +123,8 @@ class FixedBasisDistribution(stats.rv_continuous):
     def expect(self, func: Any = None, args: Any = (), loc: Any = 0, scale: Any = 1, lb: Any = None, ub: Any = None,
                conditional: bool = False, **kwds: Any) -> Any:  # fmt: skip
         """E[func(X)], as scipy.stats has it, but integrated where the density is and not over the whole line."""
-        lb = loc + scale * (self._low - _FAR * self._sigma) if lb is None else lb
-        ub = loc + scale * (self._high + _FAR * self._sigma) if ub is None else ub
+        lb = loc + scale * (self._low - _FAR * self._sigma.flat[0]) if lb is None else lb
+        ub = loc + scale * (self._high + _FAR * self._sigma.flat[-1]) if ub is None else ub
         if np.isfinite(lb) and np.isfinite(ub):
             knots = loc + scale * self._ppf(np.array([1e-6, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1 - 1e-6]))
             kwds = {"points": [k for k in knots if lb < k < ub] or None, "limit": 200, **kwds}

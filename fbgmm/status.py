@@ -21,3 +21,14 @@ class Status(IntFlag):
     """low = high: one point, or all points equal. A range of one unit around the point was taken instead."""
     NEGATIVE_WEIGHT = 8
     """Some data weights were negative: they were taken as zero."""
+    MISFIT = 16
+    """The fit has not the distribution of the data: where the data choose, `Choice.misfit` is above `Choice.allowed`;
+    with n and t given, more than half of the points lie in one of eight or more cells."""
+
+
+class MisfitWarning(UserWarning):
+    """On the host, once for each fit whose status holds `Status.MISFIT`: what is lost and what to do."""
+
+
+class PrecisionWarning(UserWarning):
+    """The data lose their spread in their precision, or their weights sum to about one point."""

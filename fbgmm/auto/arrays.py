@@ -12,6 +12,7 @@ import numpy as np
 from .. import checks
 from .._typing import Array
 from ..basis import Basis
+from ..compiling import is_tracing, quick_jit
 from ..counts import count, total
 from ..engine import Options, examine
 from ..mixture import Mixture
@@ -20,11 +21,10 @@ from .bins import count_sample
 from .choose import Prepared, choose, prepare
 from .coordinate import u_of
 from .octaves import BINS
-from .sample import SIZE, sorted_sample
+from .sample import SIZE, drawn, sorted_sample
 
 _BLOCK = 1 << 16  # points of one data set that are counted at a time
 _ROWS = 16  # data sets whose candidates are held at a time
-_SEED = 20230316
 
 
 def fit_host(x: np.ndarray, weights: Any, low: Any, high: Any, drop_outside: bool, support: int) -> Mixture:
@@ -65,7 +65,8 @@ def fit_host(x: np.ndarray, weights: Any, low: Any, high: Any, drop_outside: boo
             block = _padded(_BLOCK, x[start : start + _BLOCK], w[start : start + _BLOCK].astype(dtype))
             counts = _count(counts, found.at, *block)
     basis, pi, choice = _choose_one(counts, found, np.int32(support))
-    return Mixture(basis, pi, np.int32(status), np.int32(outside), choice)
+    far = choice.misfit > choice.allowed
+    return Mixture(basis, pi, np.int32(Status.MISFIT if far else status), np.int32(outside), choice)
 
 
 def _nothing(status: int, outside: int, dtype: Any) -> Mixture:
@@ -74,10 +75,9 @@ def _nothing(status: int, outside: int, dtype: Any) -> Mixture:
 
 
 def _drawn(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most SIZE of the points: one at random from each of as many stretches."""
     if x.size <= SIZE:
         return x, w
-    i = np.floor((np.arange(SIZE) + np.random.default_rng(_SEED).random(SIZE)) * (x.size / SIZE)).astype(np.int64)
+    i = drawn(x.size)
     return x[i], w[i]
 
 
@@ -101,9 +101,9 @@ def _counted(counts: Array, at: Any, x: Array, w: Array) -> Array:
     return counts + total(count(bins, u_of(at, x), w))
 
 
-_prepare = jax.jit(_prepared)
-_count = jax.jit(_counted, donate_argnums=0)
-_choose_one = jax.jit(choose)
+_prepare = quick_jit(_prepared)
+_count = quick_jit(_counted, donate_argnums=0)
+_choose_one = quick_jit(choose)
 
 
 def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, support: int) -> Mixture:
@@ -116,6 +116,7 @@ def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, supp
     binned = _binned(x, weights, low, high, drop_outside, given)
     status, outside, counts, found = binned
     basis, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, support, jnp.int32)))
+    status = status | jnp.where(choice.misfit > choice.allowed, int(Status.MISFIT), 0)
     return Mixture(basis, pi, status, outside, choice)
 
 
@@ -131,17 +132,14 @@ def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, giv
     w = jnp.where(used, 1 if weights is None else jnp.maximum(weights, 0), 0).astype(x.dtype)
     x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])
     number, length = jnp.sum(w, axis=-1), x.shape[1]
-    i = jnp.arange(length)
-    if length > SIZE:
-        steps = jnp.arange(SIZE) + jax.random.uniform(jax.random.key(_SEED), (SIZE,))
-        i = jnp.minimum(jnp.floor(steps * (length / SIZE)).astype(jnp.int32), length - 1)
+    i = drawn(length) if length > SIZE else np.arange(length)
     found, counts = jax.vmap(partial(_prepared, given=jnp.int32(given)))(x[:, i], w[:, i], data.low, data.high, number)
     if length > SIZE:
         counts = jax.vmap(_counted)(jnp.zeros_like(counts), found.at, x, w)
     return data.status, data.outside, counts, found
 
 
-_choose_block = jax.jit(jax.vmap(choose))
+_choose_block = quick_jit(jax.vmap(choose))
 
 
 def _in_blocks(rows: Any) -> Any:
@@ -151,9 +149,9 @@ def _in_blocks(rows: Any) -> Any:
     blocks = -(-number // size)
     take = jnp.minimum(jnp.arange(blocks * size), number - 1).reshape(blocks, size)
     cut = jax.tree.map(lambda a: a[take], rows)
-    if checks.is_concrete(cut):
+    if checks.is_concrete(cut) and not is_tracing():
         each = [_choose_block(*jax.tree.map(lambda a, i=i: a[i], cut)) for i in range(blocks)]
         found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each)
     else:
-        found = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), jax.lax.map(lambda b: _choose_block(*b), cut))
+        found = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), jax.lax.map(lambda b: jax.vmap(choose)(*b), cut))
     return jax.tree.map(lambda a: a[:number], found)

@@ -25,6 +25,7 @@ from .candidates import FLOOR, candidates, densities, scores
 from .coordinate import GRADES, Coordinate, coordinate, h_of, x_of
 from .free_mixtures import LEAST_OCTAVE, fit_free, on_bins
 from .free_mixtures import densities as free_densities
+from .misfit import misfit
 from .octaves import BINS, OCTAVES, PER_BIN, RATIOS, SIGMAS, SIZES, all_coarser, blur, sum_finest
 from .report import LEAST_POINTS, NUMBERS, STEPS, Choice
 from .sample import Sample
@@ -64,6 +65,7 @@ class Prepared(NamedTuple):
     """What is read from the sample of one data set.
 
     Attributes:
+        sample: as it was given.
         at: the coordinate.
         edges: of the bins, in the units of the data, shape (BINS + 1,).
         resolved: which of them are not within the cell of a rounded value.
@@ -73,6 +75,7 @@ class Prepared(NamedTuple):
         bend: which of `fbgmm.auto.coordinate.GRADES`.
     """
 
+    sample: Sample
     at: Coordinate
     edges: Float[Array, "*batch edges"]
     resolved: Bool[Array, "*batch edges"]
@@ -107,7 +110,8 @@ def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array)
     least = jnp.stack([edges[1] - edges[0], edges[-1] - edges[-2]])
     distinct = 1 - jnp.sum(sample.tied * (sample.w > 0)) / jnp.maximum(jnp.sum(sample.w > 0), 1)
     mirror = jnp.argmax(evidence[bend]).astype(jnp.int32)
-    return Prepared(at, edges, resolved(edges, sample), mirror, tails(sample, total, least), distinct, bend)
+    tail = tails(sample, total, least)
+    return Prepared(sample, at, edges, resolved(edges, sample), mirror, tail, distinct, bend)
 
 
 def _evidence(sample: Sample, at: Coordinate) -> Array:
@@ -182,10 +186,11 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _on_bins(p, mirror) + on_bins(free, free_weight, 1 / BINS)
     basis, pi = _answer(masses, found.at, _with_edges(found, masses, mirror), support, points)
+    far = misfit(basis, pi, found.sample)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     error = jnp.sqrt(variance / points_)
     bend = jnp.asarray(GRADES, shares.dtype)[found.bend]
-    return basis, pi, Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct)
+    return basis, pi, Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct, *far)
 
 
 def _silverman(share: Array, points: Array) -> Array:

@@ -126,7 +126,7 @@ def _spacing(sample: Sample, low: Array, high: Array, grade: Array) -> tuple[Arr
     room = jnp.concatenate([room[:1], room, room[-1:]])
     own = jnp.where(used, jnp.maximum(jnp.diff(q), tiny), width)
     at = jnp.maximum(jnp.minimum(jnp.maximum(own[:-1], room[1:-1]), jnp.maximum(own[1:], room[1:-1])), tiny[1:])
-    ends = own[:1], own[-1:]
+    ends = jnp.maximum(own[:1], room[:1]), jnp.maximum(own[-1:], jnp.where(used[-1], room[-1:], 0))
     h = jnp.concatenate([ends[0], at, ends[1]]) * pieces
     h = jnp.min(h[None] + grade * jnp.abs(q[:, None] - q[None]), axis=1)
     gap = jnp.diff(q)

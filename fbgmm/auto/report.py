@@ -40,6 +40,8 @@ class Choice(NamedTuple):
         parameters: effective number of parameters: by how much the likelihood of the data that were fitted exceeds
             the cross-validated one, in nats.
         distinct: share of different values among the data.
+        misfit: greatest difference of the distribution functions of the fit and of the data, between their values.
+        allowed: how much of it is no reason for `Status.MISFIT`.
     """
 
     weight: Array
@@ -53,6 +55,8 @@ class Choice(NamedTuple):
     score_error: Array
     parameters: Array
     distinct: Array
+    misfit: Array
+    allowed: Array
 
 
 def report(choice: Choice, basis: Any) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._typing import Array, Float
 
@@ -35,6 +36,13 @@ class Sample(NamedTuple):
 
 
 ATOM = 1 / 8
+_SEED = 20230316
+
+
+def drawn(number: int) -> np.ndarray:
+    """Which points of so many make the sample: one at random from each of SIZE stretches; always the same."""
+    edges = np.arange(SIZE + 1) * number // SIZE
+    return edges[:-1] + (np.random.default_rng(_SEED).random(SIZE) * np.diff(edges)).astype(np.int64)
 
 
 def sorted_sample(x: Float[Array, " size"], w: Float[Array, " size"]) -> Sample:

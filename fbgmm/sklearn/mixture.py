@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import checks
 from .._typing import Array
 from ..algorithms import Algorithm, resolve
-from ..auto import thin
+from ..auto.bins import thin
 from ..basis import Basis, init_basis
 from ..counts import Counts, add, count, no_counts, total
 from ..fit import ALGORITHM, N, T, fit_batch
