@@ -14,6 +14,9 @@ from .octaves import BINS
 from .sample import Sample
 
 FOLDS = 5
+HEAVY = 1 / 64
+_SEVERAL = 3  # points: of less a value is not heavy, however few the data
+_REACH = 8  # bins: four widths of the narrowest component
 _SEED = 20230215
 _ONE_BY_ONE = 16  # points of a bin up to which each draws its fold; of more, the numbers are nearly normal
 
@@ -52,6 +55,16 @@ def spread(counts: Float[Array, "*rows bins"], at: Bool[Array, " edges"]) -> Flo
     a, b = first[:-1], last[1:]
     even = (below[..., b] - below[..., a]) / (b - a).astype(counts.dtype)
     return jnp.where(b - a > 1, even, counts)
+
+
+def heavy_bins(
+    edges: Float[Array, " edges"], at: Bool[Array, " edges"], sample: Sample
+) -> Bool[Array, " bins"]:
+    """The bins of values that hold more than `HEAVY` of the points each, and those that a narrow component reaches."""
+    much = sample.same > jnp.maximum(HEAVY * jnp.sum(sample.w), _SEVERAL)
+    own = spread(count_sample(edges, sample._replace(w=jnp.where(much, sample.w, 0))), at)
+    reach = jnp.ones(2 * _REACH + 1, own.dtype)
+    return jnp.convolve((own > 0).astype(own.dtype), reach, mode="same") > 0.5
 
 
 def thin(counts: Float[Array, " bins"]) -> Float[Array, "folds bins"]:

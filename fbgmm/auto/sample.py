@@ -23,6 +23,7 @@ class Sample(NamedTuple):
     Attributes:
         x: the points.
         w: their data weights, of sum N.
+        same: weight of all points of the value.
         tied: whether the value is that of two points or more.
         left, right: how far the value's own cell reaches. Half of the distance to the next value, where that is tied
             too: so far reaches what was rounded. An eighth of it, where it is not: a value of its own.
@@ -30,6 +31,7 @@ class Sample(NamedTuple):
 
     x: Float[Array, "*batch size"]
     w: Float[Array, "*batch size"]
+    same: Float[Array, "*batch size"]
     tied: Float[Array, "*batch size"]
     left: Float[Array, "*batch size"]
     right: Float[Array, "*batch size"]
@@ -70,4 +72,4 @@ def sorted_sample(x: Float[Array, " size"], w: Float[Array, " size"]) -> Sample:
     right, left = reach(up, tied[more]), reach(down, tied[less])
     right = jnp.where(none_up, left, right)
     left = jnp.where(none_down, right, left)
-    return Sample(x, w, tied.astype(x.dtype), left * tied, right * tied)
+    return Sample(x, w, weight, tied.astype(x.dtype), left * tied, right * tied)
