@@ -8,7 +8,20 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from . import accuracy, ambiguities, environment, mnist, naive_bayes, regression, speed, style, sweep, tables
+from . import (
+    accuracy,
+    ambiguities,
+    environment,
+    everyday,
+    mnist,
+    naive_bayes,
+    new_points,
+    regression,
+    speed,
+    style,
+    sweep,
+    tables,
+)
 from .config import ConfigError
 
 COMMANDS = {
@@ -16,6 +29,8 @@ COMMANDS = {
     "sweep": (sweep, "any grid of targets, algorithms, n, t, data sizes and seeds; goes on after an interruption"),
     "speed": (speed, "time and memory against the floor and the peers"),
     "accuracy": (accuracy, "how well densities are estimated, beside kernel estimates and EM, on 40 test densities"),
+    "everyday": (everyday, "whether a fitted distribution is that of the data, on everyday data, beside the rivals"),
+    "new_points": (new_points, "what log density of new points an estimate loses beside the truth, nothing cut off"),
     "mnist": (mnist, "handwritten digits from densities of latent codes, beside EM and sliced Wasserstein distance"),
     "style": (style, "style transfer: fits of Gram matrices, blending, diversity, beside Gatys' method"),
     "naive_bayes": (naive_bayes, "FixedBasisNB beside GaussianNB and kernel estimates, on scikit-learn's data sets"),

@@ -6,23 +6,18 @@ from Simpson's rule. A sum over cells falls short of its integral only in the fe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from .densities import Density
-
-Pdf = Callable[[np.ndarray], np.ndarray]
+from .fitted import Function
 
 CELLS = 200
 """Cells of the paper's loss: those of its n = 200 Gaussians over the range of the data."""
 
 QUANTILE_NODES, RANGE_NODES, OUTER_NODES = 16_000, 16_000, 1_000
 MARGIN, REACH = 0.2, 2.0  # in ranges of the data: to where the fine grid goes, and the coarse one
-
-FLOOR = 1e-10
-"""Times one over the range of the data: densities below count as this in the log-likelihood."""
 
 
 class Losses(NamedTuple):
@@ -58,7 +53,7 @@ def grid(density: Density, x: np.ndarray) -> np.ndarray:
     )
 
 
-def cell_masses(pdf: Pdf, edges: np.ndarray) -> np.ndarray:
+def cell_masses(pdf: Function, edges: np.ndarray) -> np.ndarray:
     """The integral of a pdf over each cell by Simpson's rule, shape (cells,)."""
     middle = (edges[1:] + edges[:-1]) / 2
     values = np.asarray(pdf(np.concatenate([edges, middle])), np.float64)
@@ -84,7 +79,7 @@ def reference(density: Density, x: np.ndarray) -> Reference:
     return Reference(edges, density.cdf(edges), np.searchsorted(edges, np.linspace(x.min(), x.max(), CELLS + 1)))
 
 
-def distances(known: Reference, pdf: Pdf) -> Losses:
+def distances(known: Reference, pdf: Function) -> Losses:
     """The losses of an estimate made from the reference's sample.
 
     Beyond the grid, two ranges away from the data, the estimate counts as zero.
@@ -103,11 +98,10 @@ def distances(known: Reference, pdf: Pdf) -> Losses:
     )
 
 
-def log_likelihood(pdf: Pdf, held_out: np.ndarray, x: np.ndarray) -> float:
-    """The mean log density of points that the estimate from x has not seen.
+def log_likelihood(log_pdf: Function, held_out: np.ndarray) -> tuple[float, float]:
+    """The mean log density of points that the estimate has not seen, and the share of them that it holds impossible.
 
-    Densities are floored at 1e-10 over the range of x: a point where an estimate is zero costs it about 23 nats beside
-    a uniform density, not all there is.
+    Nothing is cut off: with one impossible point the mean is −∞.
     """
-    floor = FLOOR / (x.max() - x.min())
-    return float(np.mean(np.log(np.maximum(np.asarray(pdf(held_out), np.float64), floor))))
+    logs = np.asarray(log_pdf(held_out), np.float64)
+    return float(np.mean(logs)), float(np.mean(np.isneginf(logs)))

@@ -12,14 +12,12 @@ import numpy as np
 from rich.console import Console
 
 from . import environment
+from .cells import Table, plain
 from .densities import FAMILIES, HALVES, entries
 from .estimators import AUTO, rival_versions
 from .files import write_json, write_text
 from .report import Sheet, digits
 from .rivals import ISJ
-
-Table = dict[tuple[str, int, str], dict[int, dict[str, Any]]]
-"""Results by (density, size, estimator), then by seed."""
 
 LOSSES = {"l1": "L1", "hellinger": "Hellinger distance", "paper_loss": "L of Eq. 9", "log_likelihood": "log-likelihood"}
 
@@ -28,7 +26,8 @@ BEST_ISJ = "the best ISJ"
 
 NOTES = """\
 L1 is ∫|f − g|, in [0, 2]; L of Eq. 9 is taken on 200 cells over the range of the data for every estimator;
-log-likelihood is the mean over 20,000 fresh points, densities below 1e-10 over the range of the data counting as that.
+log-likelihood is the mean log density of 20,000 fresh points, nothing cut off: "-inf" where an estimate holds some of
+them impossible, with their share.
 ± is the standard error over the samples. ms is the median time of a fit on one core, after compilation; of a kernel
 estimate it includes the density on a grid of at least 8192 points, which sets the time of kde-diffusion.
 A ratio is the geometric mean over cells (density and size) of the ratio of mean L1 on the same samples.
@@ -135,7 +134,7 @@ class Mean(NamedTuple):
     """A mean over the densities of a family of the mean over seeds.
 
     Attributes:
-        error: its standard error over seeds; None where a density has one seed only.
+        error: its standard error over seeds; None where a density has one seed only, or the mean is not finite.
         seeds: the fewest of any density.
     """
 
@@ -152,7 +151,7 @@ def family_mean(table: Table, densities: Sequence[str], size: int, estimator: st
         return None
     value = float(np.mean([column.mean() for column in columns]))
     seeds = min(column.size for column in columns)
-    if seeds < 2:
+    if seeds < 2 or not math.isfinite(value):
         return Mean(value, None, seeds)
     variance = sum(column.var(ddof=1) / column.size for column in columns)
     return Mean(value, float(math.sqrt(variance) / len(columns)), seeds)
@@ -183,7 +182,12 @@ def family_sheet(
     for name in names:
         line = [name]
         for size in sizes:
-            line.append(mean_text(family_mean(table, densities, size, name, loss), most))
+            mean = family_mean(table, densities, size, name, loss)
+            text = mean_text(mean, most)
+            if mean is not None and mean.value == -math.inf:
+                share = family_mean(table, densities, size, name, "impossible")
+                text += "" if share is None else f" ({100 * share.value:.2g} % impossible)"
+            line.append(text)
             if times:
                 ms = median_ms(table, densities, size, name)
                 line.append("" if ms is None else f"{ms:.3g}" if ms < 1000 else f"{ms:.0f}")
@@ -211,7 +215,8 @@ def real_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
             values = losses_of(table.get((density, 0, name), {}), "log_likelihood")
             if name != reference:
                 base = losses_of(table.get((density, 0, reference), {}), "log_likelihood")
-                values = {seed: value - base[seed] for seed, value in values.items() if seed in base}
+                both = values.keys() & base.keys()
+                values = {seed: values[seed] - base[seed] for seed in sorted(both) if base[seed] > -math.inf}
             line.append(split_text(np.array(list(values.values()))))
         lines.append(line)
     note = (
@@ -224,8 +229,8 @@ def real_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
 def split_text(values: np.ndarray) -> str:
     if not values.size:
         return "–"
-    if values.size == 1:
-        return f"{values[0]:+.3f}"
+    if values.size == 1 or np.isinf(values).any():
+        return f"{values.mean():+.3f}"
     error = math.sqrt((1 / values.size + 1) * values.var(ddof=1))  # 1: as many points score as fit
     return f"{values.mean():+.3f} ± {error:.1g}"
 
@@ -255,10 +260,11 @@ def summary_rows(table: Table) -> list[dict[str, Any]]:
         where = {"family": entry.family, "half": entry.half} if entry else {"family": "real", "half": None}
         row: dict[str, Any] = {"density": density, **where, "data_size": size, "estimator": estimator}
         row |= {"seeds": len(records), "failures": sum(record["losses"] is None for record in records.values())}
-        for loss in (*LOSSES, "mass") if entry else ("log_likelihood",):
+        for loss in (*LOSSES, "impossible", "mass") if entry else ("log_likelihood", "impossible"):
             values = np.array(list(losses_of(records, loss).values()))
-            row[loss] = float(values.mean()) if values.size else None
-            error = values.std(ddof=1) / math.sqrt(values.size) if values.size > 1 else math.nan
+            row[loss] = plain(float(values.mean())) if values.size else None
+            certain = values.size > 1 and np.isfinite(values).all()
+            error = values.std(ddof=1) / math.sqrt(values.size) if certain else math.nan
             row[f"{loss}_error"] = finite(float(error))
         row["median_ms"] = median_ms(table, [density], size, estimator)
         rows.append(row)

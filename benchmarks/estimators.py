@@ -16,7 +16,8 @@ import numpy as np
 import fbgmm
 
 from . import environment
-from .rivals import RIVALS, Fit, Pdf, installed, quietly
+from .fitted import Fitted, Function
+from .rivals import RIVALS, Fit, installed, quietly
 
 AUTO = "auto"
 
@@ -28,8 +29,8 @@ _POINTS_AT_ONCE = 2**14
 def ours(**settings: Any) -> Fit:
     """`fbgmm.fit(x, **settings)` as an estimator."""
 
-    def fit(x: np.ndarray) -> Pdf:
-        return pdf_of(jax.block_until_ready(fbgmm.fit(x, **settings)))
+    def fit(x: np.ndarray) -> Fitted:
+        return fitted_of(jax.block_until_ready(fbgmm.fit(x, **settings)))
 
     return fit
 
@@ -37,26 +38,31 @@ def ours(**settings: Any) -> Fit:
 def with_bandwidth(select: Callable[[Any, Any], Any]) -> Fit:
     """Algorithm 2 with sigma from a bandwidth selector, on as many components as a bin is wide."""
 
-    def fit(x: np.ndarray) -> Pdf:
+    def fit(x: np.ndarray) -> Fitted:
         basis = fbgmm.init_basis_from(x, n=BANDWIDTH_BINS)
         counts, _ = np.histogram(x, np.asarray(basis.edges, x.dtype))
         t = max(float(select(jnp.asarray(counts, basis.r.dtype), basis.r) / basis.r), 0.5)
-        return pdf_of(jax.block_until_ready(fbgmm.fit(x, n=BANDWIDTH_BINS, t=t)))
+        return fitted_of(jax.block_until_ready(fbgmm.fit(x, n=BANDWIDTH_BINS, t=t)))
 
     return fit
 
 
-def pdf_of(gmm: Any) -> Pdf:
-    """A mixture's density on the host, in blocks of one size: any other number of points would compile anew."""
+def fitted_of(gmm: Any) -> Fitted:
+    """A mixture of this library as what all estimators return."""
+    return Fitted(_in_blocks(gmm.prob), _in_blocks(gmm.log_prob), _in_blocks(gmm.cdf))
 
-    def pdf(x: np.ndarray) -> np.ndarray:
+
+def _in_blocks(function: Callable[[Any], Any]) -> Function:
+    """A function on the host, called with blocks of one size: any other number of points would compile anew."""
+
+    def on_host(x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, np.float64)
-        padded = np.zeros((-(-x.size // _POINTS_AT_ONCE), _POINTS_AT_ONCE))
+        padded = np.full((-(-x.size // _POINTS_AT_ONCE), _POINTS_AT_ONCE), x.flat[0] if x.size else 0.0)
         padded.ravel()[: x.size] = x.ravel()
-        values = np.concatenate([np.asarray(gmm.prob(block), np.float64) for block in padded])
+        values = np.concatenate([np.asarray(function(block), np.float64) for block in padded])
         return values[: x.size].reshape(x.shape)
 
-    return pdf
+    return on_host
 
 
 OURS: dict[str, Fit] = {
@@ -83,6 +89,11 @@ def names() -> list[str]:
     return [*OURS, *filter(installed, RIVALS)]
 
 
+def by_group() -> dict[str, list[str]]:
+    """The names of all that can run here: "ours" and "rivals"."""
+    return {"ours": list(OURS), "rivals": list(filter(installed, RIVALS))}
+
+
 def absent() -> list[str]:
     return [name for name in RIVALS if not installed(name)]
 
@@ -104,20 +115,25 @@ def seeds_allowed(name: str, size: int) -> float:
 
 
 @cache
-def identity(name: str) -> str:
+def identity(name: str, modules: tuple[str, ...]) -> str:
     """A digest of the code and versions that an estimator's numbers depend on.
 
     A rival's do not depend on this library, so that its results, which are slow to make, outlive every change of ours.
+
+    Args:
+        modules: files of this package that measure.
     """
     here = Path(__file__).parent
-    measure = ["densities.py", "accuracy_losses.py", "accuracy_real.py", "targets.py"]
     parts: list[Any] = [name, importlib.metadata.version("numpy"), importlib.metadata.version("scipy")]
     if name in OURS:
-        parts += [_digest(here / "estimators.py"), environment.source_digest(), environment.platform()]
-        parts += [environment.versions()]
+        files = ["estimators.py", "fitted.py"]
+        parts += [environment.source_digest(), environment.platform(), environment.versions()]
     else:
-        parts += [_digest(here / "rivals.py"), rival_versions()[RIVALS[name].package]]
-    return hashlib.sha256(repr([*parts, *(_digest(here / file) for file in measure)]).encode()).hexdigest()[:16]
+        files = ["rivals.py", "kernels.py", "fitted.py"]
+        parts += [rival_versions()[RIVALS[name].package]]
+    return hashlib.sha256(repr([*parts, *(_digest(here / file) for file in (*files, *modules))]).encode()).hexdigest()[
+        :16
+    ]
 
 
 @cache

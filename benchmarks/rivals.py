@@ -1,51 +1,32 @@
 """What others take to estimate a density from a sample. A rival that is not installed is named as absent.
 
-Each takes a sample, float64 of shape (N,), and returns its density as a function of points of any shape. Kernel
-estimates are computed on a grid at least ten times finer than the bandwidth, so that no discretisation is measured.
+Each takes a sample, float64 of shape (N,), and returns a `Fitted`: density, log density and distribution function.
+Kernel estimates are computed on a grid at least ten times finer than the bandwidth, so that no discretisation is
+measured.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import fft
+from scipy import fft, stats
 from scipy.optimize import brentq
 
-Pdf = Callable[[np.ndarray], np.ndarray]
-Fit = Callable[[np.ndarray], Pdf]
+from .fitted import Fitted, of_normals, of_points, of_steps
+from .kernels import gaussian_kde
 
-KDE_GRID = 2**13
+Fit = Callable[[np.ndarray], Fitted]
+
 COMPONENTS = 12
-
-
-def gaussian_kde(x: np.ndarray, bandwidth: float) -> Pdf:
-    """The Gaussian kernel estimate: linear binning, FFT, linear interpolation; zero 8 bandwidths from the data."""
-    low, high = x.min() - 8 * bandwidth, x.max() + 8 * bandwidth
-    number = 2 ** math.ceil(math.log2(max(KDE_GRID, min(10 * (high - low) / bandwidth, 2**21))))
-    step = (high - low) / number
-    counts = linear_counts(x, low, step, number)
-    frequency = 2 * np.pi * fft.rfftfreq(number, step)
-    smooth = fft.irfft(fft.rfft(counts) * np.exp(-0.5 * (bandwidth * frequency) ** 2), number)
-    return interpolated(low + step * np.arange(number), np.maximum(smooth, 0) / (x.size * step))
-
-
-def linear_counts(x: np.ndarray, low: float, step: float, number: int) -> np.ndarray:
-    """Counts on the grid low + i·step: each point is shared between its two neighbours."""
-    place = (x - low) / step
-    left = np.clip(place.astype(np.int64), 0, number - 2)
-    share = place - left
-    return np.bincount(left, 1 - share, number) + np.bincount(left + 1, share, number)
-
-
-def interpolated(points: np.ndarray, values: np.ndarray) -> Pdf:
-    """The density that is linear between the points and zero outside."""
-    return lambda at: np.interp(at, points, values, left=0.0, right=0.0)
+FEW_COMPONENTS = 8
 
 
 def spread(x: np.ndarray) -> float:
@@ -104,15 +85,20 @@ def sheather_jones_bandwidth(x: np.ndarray, bins: int = 2**14) -> float:
 _ROOT = math.sqrt(2 * math.pi)
 
 
-def silverman(x: np.ndarray) -> Pdf:
+def scott(x: np.ndarray) -> Fitted:
+    """scipy's `gaussian_kde` with its default, Scott's rule."""
+    return gaussian_kde(x, float(stats.gaussian_kde(x).factor * x.std(ddof=1)))
+
+
+def silverman(x: np.ndarray) -> Fitted:
     return gaussian_kde(x, silverman_bandwidth(x))
 
 
-def sheather_jones(x: np.ndarray) -> Pdf:
+def sheather_jones(x: np.ndarray) -> Fitted:
     return gaussian_kde(x, sheather_jones_bandwidth(x))
 
 
-def isj_kdepy(x: np.ndarray) -> Pdf:
+def isj_kdepy(x: np.ndarray) -> Fitted:
     """KDEpy's improved Sheather–Jones bandwidth (Botev, Grotowski and Kroese 2010), as released.
 
     It comes out at half of what the equation gives, or less where the data range over less than 12 units: it is scaled
@@ -121,7 +107,7 @@ def isj_kdepy(x: np.ndarray) -> Pdf:
     return gaussian_kde(x, _kdepy_bandwidth(x))
 
 
-def isj_kdepy_corrected(x: np.ndarray) -> Pdf:
+def isj_kdepy_corrected(x: np.ndarray) -> Fitted:
     """The same with the bandwidth of the equation: on data that range over 100 units the grid is twice as wide."""
     unit = float(np.ptp(x)) / 100
     return gaussian_kde(x, 2 * unit * _kdepy_bandwidth((x - x.min()) / unit))
@@ -131,48 +117,106 @@ def _kdepy_bandwidth(x: np.ndarray) -> float:
     return float(importlib.import_module("KDEpy.bw_selection").improved_sheather_jones(x[:, None]))
 
 
-def isj_diffusion(x: np.ndarray) -> Pdf:
+def isj_diffusion(x: np.ndarray) -> Fitted:
     """kde-diffusion, which reflects at the ends of the data's range widened by a tenth.
 
     Its grid names the left edge of each bin; the density belongs to the middle.
     """
     density, left, _ = importlib.import_module("kde_diffusion").kde1d(x, n=2**14)
-    return interpolated(left + (left[1] - left[0]) / 2, np.maximum(density, 0))
+    return of_points(left + (left[1] - left[0]) / 2, np.maximum(density, 0))
 
 
-def em_bic(x: np.ndarray) -> Pdf:
+def em_bic(x: np.ndarray) -> Fitted:
     """scikit-learn's EM, converged, the number of components by BIC. "diag" is "full" in one dimension, but faster.
 
     Numbers are tried upwards until four in succession have not lowered the criterion; the largest take most time.
     """
+    return _least_bic(x, COMPONENTS, 4, tol=1e-7, max_iter=2000, n_init=3)
+
+
+def em_bic_defaults(x: np.ndarray) -> Fitted:
+    """scikit-learn's `GaussianMixture` as it comes, with 1 to 8 components by BIC: what most people would write."""
+    return _least_bic(x, FEW_COMPONENTS, FEW_COMPONENTS)
+
+
+def _least_bic(x: np.ndarray, most: int, patience: int, **settings: Any) -> Fitted:
     mixture = importlib.import_module("sklearn.mixture").GaussianMixture
     points, deviation = _standardised(x)
     best: Any = None
     least, risen = math.inf, 0
-    for k in range(1, COMPONENTS + 1):
-        fitted = mixture(k, covariance_type="diag", tol=1e-7, max_iter=2000, n_init=3, random_state=0).fit(points)
+    for k in range(1, min(most, np.unique(x).size) + 1):
+        fitted = mixture(k, covariance_type="diag", random_state=0, **settings).fit(points)
         bic = fitted.bic(points)
         if bic < least:
             best, least, risen = fitted, bic, 0
         else:
             risen += 1
-        if risen == 4:
+        if risen == patience:
             break
-    return lambda at: np.exp(best.score_samples((at / deviation)[:, None])) / deviation
+    return _of_mixture(best, deviation)
 
 
-def bayesian_mixture(x: np.ndarray) -> Pdf:
+def bayesian_mixture(x: np.ndarray) -> Fitted:
     """scikit-learn's variational mixture, which empties the components that it does not need."""
     mixture = importlib.import_module("sklearn.mixture").BayesianGaussianMixture
     points, deviation = _standardised(x)
     fitted = mixture(n_components=COMPONENTS, covariance_type="diag", max_iter=1000, random_state=0).fit(points)
-    return lambda at: np.exp(fitted.score_samples((at / deviation)[:, None])) / deviation
+    return _of_mixture(fitted, deviation)
 
 
 def _standardised(x: np.ndarray) -> tuple[np.ndarray, float]:
     """Data as scikit-learn takes them, of unit deviation: its floor of the variances, 1e-6, has a unit."""
     deviation = float(x.std())
     return (x / deviation)[:, None], deviation
+
+
+def _of_mixture(mixture: Any, deviation: float) -> Fitted:
+    """The scores of a mixture of scikit-learn, and the distribution function of its components."""
+
+    def log_pdf(at: np.ndarray) -> np.ndarray:
+        at = np.asarray(at, np.float64)
+        return mixture.score_samples(at.reshape(-1, 1) / deviation).reshape(at.shape) - math.log(deviation)
+
+    means, widths = deviation * mixture.means_[:, 0], deviation * np.sqrt(mixture.covariances_[:, 0])
+    components = of_normals(mixture.weights_, means, widths)
+    return Fitted(lambda at: np.exp(log_pdf(at)), log_pdf, components.cdf)
+
+
+def khisto(x: np.ndarray) -> Fitted:
+    """G-Enum, the histogram of least description length, of khisto.
+
+    Zelaya Mendizábal, Boullé and Rossi (2023), Computational Statistics & Data Analysis 180; Boullé (2024), Intelligent
+    Data Analysis 28(5), 1347–1394.
+    """
+    heights, edges = importlib.import_module("khisto").histogram(x)
+    return of_steps(edges, heights)
+
+
+def deft(x: np.ndarray) -> Fitted:
+    """DEFT, density estimation by Bayesian field theory, of suftware with its defaults; it draws no posterior samples.
+
+    Kinney (2015), Physical Review E 92, 032107; Chen, Tareen and Kinney (2018), Physical Review Letters 121, 160605.
+
+    Raises:
+        RuntimeError: suftware would end the process, which is how it says that it cannot fit; its words are given.
+    """
+    estimator = importlib.import_module("suftware").DensityEstimator
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            density = estimator(x, num_posterior_samples=0).density_func
+        except SystemExit:
+            raise RuntimeError(" ".join(said.getvalue().split())) from None
+    low, high = density.bounding_box
+    log_mass = math.log(density.Z)
+
+    def log_pdf(at: np.ndarray) -> np.ndarray:
+        return np.where((at >= low) & (at <= high), -density.field(at) - log_mass, -np.inf)
+
+    def pdf(at: np.ndarray) -> np.ndarray:
+        return np.exp(log_pdf(at))
+
+    fine = np.linspace(low, high, 16 * len(density.grid) + 1)
+    return Fitted(pdf, log_pdf, of_points(fine, pdf(fine)).cdf)
 
 
 class Rival(NamedTuple):
@@ -189,13 +233,17 @@ class Rival(NamedTuple):
 
 
 RIVALS: dict[str, Rival] = {
+    "KDE Scott (scipy)": Rival("scipy", scott),
     "KDE Silverman": Rival("scipy", silverman),
     "KDE Sheather–Jones": Rival("scipy", sheather_jones),
     "KDE ISJ (KDEpy)": Rival("KDEpy", isj_kdepy),
     "KDE ISJ (KDEpy, corrected)": Rival("KDEpy", isj_kdepy_corrected),
     "KDE ISJ (kde-diffusion)": Rival("kde_diffusion", isj_diffusion),
     "EM, K by BIC": Rival("sklearn", em_bic, ((1000, 10), (5000, 3), (50_000, 1))),
+    "EM, K ≤ 8 by BIC": Rival("sklearn", em_bic_defaults, ((50_000, 5),)),
     "Bayesian mixture": Rival("sklearn", bayesian_mixture, ((50_000, 5),)),
+    "khisto": Rival("khisto", khisto),
+    "DEFT (suftware)": Rival("suftware", deft),
 }
 ISJ = ("KDE ISJ (KDEpy)", "KDE ISJ (KDEpy, corrected)", "KDE ISJ (kde-diffusion)")
 
@@ -207,7 +255,7 @@ def installed(name: str) -> bool:
 def quietly(fit: Fit) -> Fit:
     """The fit without its warnings: what does not converge shows in the losses."""
 
-    def quiet(x: np.ndarray) -> Pdf:
+    def quiet(x: np.ndarray) -> Fitted:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return fit(x)

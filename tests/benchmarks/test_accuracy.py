@@ -14,12 +14,13 @@ import pytest
 from scipy import special, stats
 
 import fbgmm
-from benchmarks import accuracy, accuracy_losses, accuracy_real, accuracy_report, estimators, rivals
+from benchmarks import accuracy, accuracy_real, accuracy_report, cells, estimators, rivals
 from benchmarks.__main__ import main
 from benchmarks.accuracy import Task
 from benchmarks.accuracy_losses import cell_masses, distances, log_likelihood, reference
 from benchmarks.accuracy_report import Mean, Ratio
 from benchmarks.densities import entries, of_laws, of_normals
+from benchmarks.fitted import Fitted
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
@@ -49,6 +50,7 @@ def test_distances_between_normals_are_the_closed_forms(shift):
     assert found.mass == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_sharp_edges_and_spikes_are_integrated():
     x = RNG.uniform(size=300)
     uniform = entries()["uniform"].make(0)
@@ -91,7 +93,7 @@ def test_the_papers_loss_is_that_of_the_library(t, accuracy):
     x = NORMAL.sample(RNG, 2000)
     gmm = fbgmm.fit(x, n=200, t=t)
     expected = float(fbgmm.information_loss(jax.scipy.stats.norm.cdf, gmm))
-    found = distances(reference(NORMAL, x), estimators.pdf_of(gmm))
+    found = distances(reference(NORMAL, x), estimators.fitted_of(gmm).pdf)
     assert found.paper_loss == pytest.approx(expected, abs=2e-4)
     assert found.l1 > found.paper_loss
 
@@ -101,10 +103,10 @@ def test_simpson_is_exact_for_cubics():
     np.testing.assert_allclose(cell_masses(lambda x: 4 * x**3, edges), np.diff(edges**4), atol=1e-14)
 
 
-def test_the_likelihood_is_floored():
-    x, held_out = np.array([0.0, 2.0]), np.array([0.5, 5.0])
-    pdf = stats.uniform(0, 2).pdf
-    assert log_likelihood(pdf, held_out, x) == pytest.approx((np.log(0.5) + np.log(accuracy_losses.FLOOR / 2)) / 2)
+def test_no_likelihood_is_cut_off():
+    law = stats.norm(0, 0.1)
+    assert log_likelihood(law.logpdf, np.array([0.0, 100.0])) == (pytest.approx(np.mean(law.logpdf([0, 100]))), 0)
+    assert log_likelihood(stats.uniform(0, 2).logpdf, np.array([0.5, 5.0, 1.0, -1.0])) == (-np.inf, 0.5)
 
 
 # Rivals
@@ -119,12 +121,12 @@ def test_the_gridded_kernel_estimate_is_the_exact_one(bandwidth):
     x = np.concatenate([RNG.normal(size=200), [9.0]])
     at = np.linspace(-4, 10, 5001)
     expected = exact_kde(x, bandwidth, at)
-    np.testing.assert_allclose(rivals.gaussian_kde(x, bandwidth)(at), expected, atol=4e-3 * expected.max())
+    np.testing.assert_allclose(rivals.gaussian_kde(x, bandwidth).pdf(at), expected, atol=4e-3 * expected.max())
 
 
 def test_a_kernel_estimate_over_a_long_range_has_mass_one():
     x = np.concatenate([RNG.normal(size=500), [4000.0]])
-    pdf = rivals.gaussian_kde(x, 0.1)
+    pdf = rivals.gaussian_kde(x, 0.1).pdf
     parts = [np.linspace(-6, 6, 40_001), np.linspace(3999, 4001, 40_001)]
     assert sum(np.trapezoid(pdf(part), part) for part in parts) == pytest.approx(1, abs=1e-3)
 
@@ -166,7 +168,23 @@ def test_bandwidths_have_the_unit_of_the_data():
     assert rivals.silverman_bandwidth(x) == pytest.approx(0.9 * 400**-0.2, rel=0.1)
 
 
-RIVALS = [pytest.param(name, marks=needs(rival.package)) for name, rival in rivals.RIVALS.items()]
+def check_consistent(fitted, points, tolerance):
+    """log_pdf is the logarithm of pdf, and cdf its integral; both keep the shape of the points."""
+    density = fitted.pdf(points)
+    seen = density > 1e-6 * density.max()
+    np.testing.assert_allclose(fitted.log_pdf(points)[seen], np.log(density[seen]), atol=2e-3)
+    risen = fitted.cdf(points[1:]) - fitted.cdf(points[:1])
+    np.testing.assert_allclose(risen, np.cumsum(cell_masses(fitted.pdf, points)), atol=tolerance)
+    assert np.abs(fitted.cdf(np.array([-1e9, 1e9])) - [0, 1]).max() < 1e-12
+    for function in (fitted.pdf, fitted.log_pdf, fitted.cdf):
+        np.testing.assert_allclose(function(points[:6].reshape(2, 3)).ravel(), function(points[:6]), rtol=1e-12)
+
+
+SLOW = {"EM, K by BIC"}
+RIVALS = [
+    pytest.param(name, marks=[needs(rival.package), *([pytest.mark.slow] if name in SLOW else [])])
+    for name, rival in rivals.RIVALS.items()
+]
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -174,10 +192,12 @@ def test_every_rival_estimates_a_normal(name):
     # The place and unit of the data do not matter, save where KDEpy's released bandwidth is wrong by them.
     loc, scale = (0, 10) if name == "KDE ISJ (KDEpy)" else (100, 0.01)
     x = loc + scale * np.random.default_rng(2).normal(size=400)
-    pdf = estimators.fit_of(name)(x)
-    found = distances(reference(of_laws((1, stats.norm(loc, scale))), x), pdf)
+    fitted = estimators.fit_of(name)(x)
+    found = distances(reference(of_laws((1, stats.norm(loc, scale))), x), fitted.pdf)
     assert found.l1 < 0.3
     assert found.mass == pytest.approx(1, abs=0.02)
+    # The scores of the Bayesian mixture are bounds, and their exponentials not quite a density.
+    check_consistent(fitted, np.linspace(x.min(), x.max(), 2001), 2e-2 if name == "Bayesian mixture" else 1e-3)
 
 
 @needs("KDEpy", "kde_diffusion")
@@ -187,15 +207,16 @@ def test_the_corrected_bandwidth_is_that_of_the_equation():
     for scale in (0.01, 1.0, 100.0):
         ours, theirs = rivals.isj_kdepy_corrected(scale * x), rivals.isj_diffusion(scale * x)
         points = np.linspace(-2, 2, 101)
-        np.testing.assert_allclose(scale * ours(scale * points), scale * theirs(scale * points), atol=4e-3)
-    released = rivals.isj_kdepy(x)(points)
-    assert np.max(np.abs(released - ours(100 * points) * 100)) > 0.02
+        np.testing.assert_allclose(scale * ours.pdf(scale * points), scale * theirs.pdf(scale * points), atol=4e-3)
+    released = rivals.isj_kdepy(x).pdf(points)
+    assert np.max(np.abs(released - ours.pdf(100 * points) * 100)) > 0.02
 
 
+@pytest.mark.slow
 @needs("sklearn")
 def test_em_finds_the_number_of_components():
     x = entries()["separated bimodal"].make(0).sample(np.random.default_rng(3), 400)
-    assert distances(reference(entries()["separated bimodal"].make(0), x), rivals.em_bic(x)).l1 < 0.12
+    assert distances(reference(entries()["separated bimodal"].make(0), x), rivals.em_bic(x).pdf).l1 < 0.12
 
 
 def test_absent_rivals_are_named(monkeypatch):
@@ -210,16 +231,16 @@ def test_ours_are_the_fits_of_the_library(rounding):
     x = RNG.normal(size=300)
     at = np.linspace(-9, 9, 37)
     expected = np.asarray(fbgmm.fit(x, n=200, t=3.0, algorithm=1).prob(at))
-    found = estimators.fit_of("Algorithm 1, 3r")(x)(at)
+    found = estimators.fit_of("Algorithm 1, 3r")(x).pdf(at)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=100 * rounding)
-    assert estimators.fit_of("auto")(x)(at.reshape(1, 37)).shape == (1, 37)
+    assert estimators.fit_of("auto")(x).pdf(at.reshape(1, 37)).shape == (1, 37)
 
 
 def test_slow_rivals_are_run_on_fewer_seeds(monkeypatch, tmp_path):
     monkeypatch.setitem(rivals.RIVALS, "slow", rivals.Rival("scipy", rivals.silverman, ((100, 2), (1000, 1))))
     assert [estimators.seeds_allowed("slow", size) for size in (99, 100, 5000)] == [float("inf"), 2, 1]
-    wanted = [accuracy.missing(tmp_path, Task("claw", 100, seed), ["slow", "auto"], 5) for seed in (5, 6, 7)]
+    wanted = [accuracy.cells(tmp_path).missing(Task("claw", 100, seed), ["slow", "auto"], 5) for seed in (5, 6, 7)]
     assert wanted == [["slow", "auto"], ["slow", "auto"], ["auto"]]
 
 
@@ -255,24 +276,27 @@ def test_a_run_leaves_its_tables_and_every_cell(finished):
     assert results(finished)["ratios"]["berlinet-devroye"][0].keys() >= {"rival", "ratio", "worst", "tune", "hold-out"}
 
 
+@pytest.mark.slow
 def test_a_finished_run_computes_nothing(finished, monkeypatch):
     before, rows = stamps(finished), results(finished)["rows"]
-    monkeypatch.setattr(accuracy, "run_all", None)
+    monkeypatch.setattr(cells.Cells, "compute_all", None)
     assert main([*ARGUMENTS, "--out", str(finished)]) == 0
     assert stamps(finished) == before
     assert results(finished)["rows"] == rows
 
 
+@pytest.mark.slow
 def test_a_report_of_an_unfinished_run_computes_nothing(finished, monkeypatch):
     rows = results(finished)["rows"]
-    monkeypatch.setattr(accuracy, "run_all", None)
+    monkeypatch.setattr(cells.Cells, "compute_all", None)
     assert main([*ARGUMENTS, "--out", str(finished), "--seeds", "5", "--report"]) == 0
     assert results(finished)["rows"] == rows
 
 
+@pytest.mark.slow
 def test_a_result_is_that_of_the_sample_alone(finished):
     task = Task("claw", 80, 1)
-    record = accuracy.read_records(finished / "accuracy-cells", task)["KDE Silverman"]
+    record = accuracy.cells(finished).read(task)["KDE Silverman"]
     again = accuracy.measure(task, "KDE Silverman")
     assert again["losses"] == pytest.approx(record["losses"], rel=1e-9)
     x, held_out, _ = accuracy.sample(task)
@@ -293,7 +317,7 @@ def dying_replace(source, target):
     finished.append(target)
     replace(source, target)
 os.replace = dying_replace
-accuracy.run_task(Path(sys.argv[1]), accuracy.Task("claw", 50, 0), sys.argv[2:])
+accuracy.cells(Path(sys.argv[1])).compute(accuracy.Task("claw", 50, 0), sys.argv[2:])
 """
 
 
@@ -304,30 +328,32 @@ def test_a_killed_task_keeps_what_it_had(tmp_path):
     killed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env={**os.environ, "PYTHONUTF8": "1"})
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     task = Task("claw", 50, 0)
-    assert accuracy.missing(tmp_path, task, names, 0) == ["auto"]
-    before = accuracy.read_records(tmp_path, task)
-    assert accuracy.run_task(tmp_path, task, ["auto"]) == 1
-    after = accuracy.read_records(tmp_path, task)
+    assert accuracy.cells(tmp_path).missing(task, names) == ["auto"]
+    before = accuracy.cells(tmp_path).read(task)
+    assert accuracy.cells(tmp_path).compute(task, ["auto"]) == 1
+    after = accuracy.cells(tmp_path).read(task)
     assert {name: after[name] for name in before} == before
-    assert accuracy.missing(tmp_path, task, names, 0) == []
+    assert accuracy.cells(tmp_path).missing(task, names) == []
 
 
+@pytest.mark.slow
 def test_a_change_of_the_library_redoes_ours_and_keeps_the_rivals(finished, monkeypatch):
-    folder, task = finished / "accuracy-cells", Task("uniform", 50, 0)
+    task = Task("uniform", 50, 0)
     monkeypatch.setattr(estimators.environment, "source_digest", lambda: "another")
     monkeypatch.setattr(estimators, "identity", estimators.identity.__wrapped__)
-    assert accuracy.missing(folder, task, FAST, 0) == ["Algorithm 2, 2r", "auto"]
+    assert accuracy.cells(finished).missing(task, FAST) == ["Algorithm 2, 2r", "auto"]
 
 
 def test_results_of_rivals_that_are_not_installed_are_kept(tmp_path, monkeypatch):
     task = Task("claw", 50, 0)
     with monkeypatch.context() as patch:
         patch.setitem(rivals.RIVALS, "elsewhere", rivals.Rival("scipy", rivals.silverman))
-        accuracy.run_task(tmp_path, task, ["elsewhere"])
-    accuracy.run_task(tmp_path, task, ["KDE Silverman"])
-    assert accuracy.read_records(tmp_path, task).keys() == {"elsewhere", "KDE Silverman"}
+        accuracy.cells(tmp_path).compute(task, ["elsewhere"])
+    accuracy.cells(tmp_path).compute(task, ["KDE Silverman"])
+    assert accuracy.cells(tmp_path).read(task).keys() == {"elsewhere", "KDE Silverman"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [lambda text: text[: len(text) // 2], lambda text: "[]", lambda text: text.replace('"claw"', '"uniform"', 1)],
@@ -335,12 +361,13 @@ def test_results_of_rivals_that_are_not_installed_are_kept(tmp_path, monkeypatch
 )
 def test_a_corrupt_file_is_not_believed(finished, tmp_path, spoil):
     task = Task("claw", 50, 1)
-    text = accuracy.path_of(finished / "accuracy-cells", task).read_text()
-    assert accuracy.read_records(finished / "accuracy-cells", task).keys() == set(FAST)
-    path = accuracy.path_of(tmp_path, task)
+    text = accuracy.cells(finished).path(task).read_text()
+    assert accuracy.cells(finished).read(task).keys() == set(FAST)
+    path = accuracy.cells(tmp_path).path(task)
+    path.parent.mkdir()
     path.write_text(spoil(text))
     assert path.read_text() != text
-    assert accuracy.read_records(tmp_path, task) == {}
+    assert accuracy.cells(tmp_path).read(task) == {}
 
 
 def test_a_fit_that_raises_is_recorded_and_reported(monkeypatch):
@@ -350,7 +377,7 @@ def test_a_fit_that_raises_is_recorded_and_reported(monkeypatch):
     monkeypatch.setitem(rivals.RIVALS, "bad", rivals.Rival("scipy", raises))
     record = accuracy.measure(Task("claw", 50, 0), "bad")
     assert record == {"losses": None, "seconds": None, "error": "ValueError: no root"}
-    nan = rivals.Rival("scipy", lambda x: lambda at: np.full(at.shape, np.nan))
+    nan = rivals.Rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
     monkeypatch.setitem(rivals.RIVALS, "bad", nan)
     assert accuracy.measure(Task("claw", 50, 0), "bad")["error"] == "ValueError: the density is not finite"
     sheet = accuracy_report.failure_sheet({("claw", 50, "bad"): {0: record}})
@@ -368,9 +395,9 @@ def test_a_request_that_cannot_be_run_is_refused(arguments, tmp_path, capsys):
 
 
 def test_groups_of_names():
-    assert accuracy.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
-    assert len(accuracy.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
-    assert accuracy.chosen(["ours"], accuracy.known_estimators(), "") == list(estimators.OURS)
+    assert cells.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
+    assert len(cells.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
+    assert cells.chosen(["ours"], estimators.by_group(), "") == list(estimators.OURS)
 
 
 # The report
@@ -439,4 +466,4 @@ def test_real_samples_are_there_and_split():
     assert known is None
     np.testing.assert_array_equal(np.sort(np.concatenate([first, second])), np.sort(x))
     record = accuracy.measure(Task(name, 0, 1), "KDE Silverman")
-    assert record["losses"].keys() == {"log_likelihood"}
+    assert record["losses"].keys() == {"log_likelihood", "impossible"}
