@@ -72,16 +72,17 @@ def warn_of_precision(x: np.ndarray, weights: Any) -> None:
     if x.size > 1 and x.dtype == np.float32:
         low, high = float(x.min()), float(x.max())
         step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
-        if high - low < 256 * step:
+        if 0 < high - low < 256 * step:
             warnings.warn(
                 f"x spans {high - low:.3g}, but float32 resolves no more than {step:.3g} at {high:.6g}: "
                 "subtract an offset, or set jax_enable_x64 and give float64",
                 PrecisionWarning,
                 stacklevel=4,
             )
-    if weights is not None and x.size > 1:
-        heavy = float(np.sum(np.asarray(weights), dtype=np.float64))
-        if 0.99 < heavy < 1.01 and not np.issubdtype(np.asarray(weights).dtype, np.integer):
+    if weights is not None:
+        w = np.asarray(weights)
+        heavy = float(np.sum(w, dtype=np.float64))
+        if 0.99 < heavy < 1.01 and np.count_nonzero(w) > 1 and np.issubdtype(w.dtype, np.floating):
             warnings.warn(
                 f"weights sum to {heavy:.3g}: they are counts here (2 means twice), so that all {x.size} points count "
                 "as one in all; multiply them by the number of points",

@@ -159,8 +159,14 @@ def _fit_core(data: Data, n: Array, t: Array, options: Options, devices: tuple[s
     status = data.status
     if isinstance(state, Counts) and capacity >= _FEW_CELLS:
         c = total(state)
-        status = status | jnp.where(jnp.max(c) > jnp.sum(c) / 2, int(Status.MISFIT), 0)
+        status = status | jnp.where(_crowded(c), int(Status.MISFIT), 0)
     return Mixture(basis, algorithm.weights(state, basis), status, data.outside)
+
+
+def _crowded(c: Array) -> Array:
+    """Whether more than half of the points lie in one cell, beyond the 1/√N that is chance."""
+    number = jnp.sum(c)
+    return jnp.max(c) > number / 2 + jnp.sqrt(number)
 
 
 _FEW_CELLS = 8  # below that half of the points may well lie in one

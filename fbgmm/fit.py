@@ -183,7 +183,7 @@ def fit_batch(
                 "With on_error='status' the others are fitted and gmms.status names the bad ones"
             )
         far = np.asarray(gmm.status) & Status.MISFIT
-        warn_of_misfit(gmm, np.count_nonzero(far), far.size)
+        warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
 
 

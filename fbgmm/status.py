@@ -23,7 +23,7 @@ class Status(IntFlag):
     """Some data weights were negative: they were taken as zero."""
     MISFIT = 16
     """The fit has not the distribution of the data: where the data choose, `Choice.misfit` is above `Choice.allowed`;
-    with n and t given, more than half of the points lie in one of eight or more cells."""
+    with n and t given, more than half of the points, and 1/√N, lie in one of eight or more cells."""
 
 
 class MisfitWarning(UserWarning):

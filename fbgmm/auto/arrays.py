@@ -66,12 +66,16 @@ def fit_host(x: np.ndarray, weights: Any, low: Any, high: Any, drop_outside: boo
             counts = _count(counts, found.at, *block)
     basis, pi, choice = _choose_one(counts, found, np.int32(support))
     far = choice.misfit > choice.allowed
-    return Mixture(basis, pi, np.int32(Status.MISFIT if far else status), np.int32(outside), choice)
+    return Mixture(basis, pi, *_scalars(Status.MISFIT if far else status, outside), choice)
 
 
 def _nothing(status: int, outside: int, dtype: Any) -> Mixture:
     one = jnp.ones((), dtype)
-    return Mixture(Basis(0 * one, one, one, one, 1, 4), jnp.ones(1, dtype), np.int32(status), np.int32(outside))
+    return Mixture(Basis(0 * one, one, one, one, 1, 4), jnp.ones(1, dtype), *_scalars(status, outside))
+
+
+def _scalars(*values: int) -> list[Array]:
+    return [jnp.asarray(int(value), jnp.int32) for value in values]
 
 
 def _drawn(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

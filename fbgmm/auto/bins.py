@@ -53,8 +53,9 @@ def spread(counts: Float[Array, "*rows bins"], at: Bool[Array, " edges"]) -> Flo
     below = jnp.concatenate([jnp.zeros_like(counts[..., :1]), jnp.cumsum(counts, axis=-1)], axis=-1)
     # Of each bin: the resolved edges on either side, and its share of what lies between them.
     a, b = first[:-1], last[1:]
-    even = (below[..., b] - below[..., a]) / (b - a).astype(counts.dtype)
-    return jnp.where(b - a > 1, even, counts)
+    bins = jnp.broadcast_to(b - a, counts.shape)
+    even = (below[..., b] - below[..., a]) / bins.astype(counts.dtype)
+    return jnp.where(bins > 1, even, counts)
 
 
 def heavy_bins(
@@ -77,10 +78,11 @@ def thin(counts: Float[Array, " bins"]) -> Float[Array, "folds bins"]:
     whole = jnp.floor(counts)
     few = jnp.take_along_axis(jnp.asarray(taken, counts.dtype), jnp.minimum(whole, _ONE_BY_ONE).astype(int)[None, None], 1)
     share = np.arange(1, FOLDS)[:, None] / FOLDS
-    walk = whole * jnp.asarray(share, counts.dtype) + jnp.sqrt(whole) * jnp.asarray(bridge, counts.dtype)
-    ends = jnp.zeros_like(whole)[None], jnp.clip(jnp.round(walk), 0, whole), whole[None]
+    row = whole[None]
+    walk = row * jnp.asarray(share, counts.dtype) + jnp.sqrt(row) * jnp.asarray(bridge, counts.dtype)
+    ends = jnp.zeros_like(row), jnp.clip(jnp.round(walk), 0, row), row
     many = jnp.maximum(jnp.diff(jnp.concatenate(ends), axis=0), 0)
-    return jnp.where(whole > _ONE_BY_ONE, many, few[:, 0]) + (counts - whole) / FOLDS
+    return jnp.where(row > _ONE_BY_ONE, many, few[:, 0]) + (counts - whole)[None] / FOLDS
 
 
 @lru_cache

@@ -123,7 +123,7 @@ def _evidence(sample: Sample, at: Coordinate) -> Array:
     counts = count_sample(edges, sample)
     both = spread(jnp.concatenate([thin(counts), counts[None]]), resolved(edges, sample))
     folds, total = both[:-1], both[-1]
-    row = all_coarser(_shares(total - folds))[None]
+    row = all_coarser(_shares(total[None] - folds))[None]
     wide = RATIOS[1:]  # one width of each octave will do
 
     def score_of(mirror: Array) -> Array:
@@ -255,8 +255,8 @@ def _answer(masses: Array, at: Coordinate, tail: Tail, support: Array, points: A
     # Both tails at once: the lower one is that of the data with their signs turned.
     signs = jnp.array([-1, 1], basis.dtype)
     open_ends = (support < 0) | (jnp.stack([support % 2, support // 2]) == 0)  # no density beyond the others
-    outer = (signs[:, None] * basis.mu > tail.start[:, None]) & open_ends[:, None]
-    survival = jax.vmap(beyond)(tail, signs[:, None] * basis.edges)
+    outer = (signs[:, None] * basis.mu[None] > tail.start[:, None]) & open_ends[:, None]
+    survival = jax.vmap(beyond)(tail, signs[:, None] * basis.edges[None])
     outside = jnp.sum(jnp.where(outer, jnp.abs(jnp.diff(survival, axis=-1)), 0), axis=0)
     body = jnp.where(inside & ~outer.any(axis=0), jnp.maximum(jnp.pad(masses, MARGIN), 0), 0)
     unseen = UNSEEN / (points + 1)
