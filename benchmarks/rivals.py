@@ -195,6 +195,9 @@ def khisto(x: np.ndarray) -> Fitted:
 def deft(x: np.ndarray) -> Fitted:
     """DEFT, density estimation by Bayesian field theory, of suftware with its defaults; it draws no posterior samples.
 
+    Its 100 grid points are enough for most: with 1000 the L1 of the claw at 5000 points falls from .073 to .055, at 50
+    times the time, and that of smooth densities does not.
+
     Kinney (2015), Physical Review E 92, 032107; Chen, Tareen and Kinney (2018), Physical Review Letters 121, 160605.
 
     Raises:
