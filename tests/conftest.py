@@ -90,9 +90,9 @@ _left_out = pytest.StashKey[int]()
 
 
 def pytest_deselected(items):
-    for item in items[:1]:
-        if item.config.option.markexpr == "not slow and not exact":
-            item.config.stash[_left_out] = len(items)
+    by_mark = all(item.get_closest_marker("slow") or item.get_closest_marker("exact") for item in items)  # not by -k
+    if items and by_mark and items[0].config.option.markexpr == "not slow and not exact":
+        items[0].config.stash[_left_out] = len(items)
 
 
 def pytest_sessionfinish(session):

@@ -124,6 +124,15 @@ def test_log_prob_beyond_underflow_on_both_sides_of_a_gap(dtype, accuracy):
     np.testing.assert_allclose(found, oracle.score(one, x)[1:], rtol=1e-4)
 
 
+def test_a_lone_component_is_seen_from_every_cell(dtype, accuracy):
+    """Also from the first cell beyond the reach of the near window, on either side."""
+    n = 100
+    one = mixture(np.arange(n) == n // 2, n, 3.0, dtype)
+    assert width(one.basis) < n // 2 - 1
+    x = np.asarray(one.basis.mu)
+    np.testing.assert_allclose(one.log_prob(x), oracle.log_prob(one, x), rtol=4 * accuracy)
+
+
 def test_points_that_are_no_numbers(gmm):
     np.testing.assert_array_equal(gmm.log_prob([np.inf, -np.inf]), -np.inf)
     np.testing.assert_array_equal(gmm.prob([np.inf, -np.inf]), 0)
