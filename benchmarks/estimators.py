@@ -57,7 +57,8 @@ def _in_blocks(function: Callable[[Any], Any]) -> Function:
 
     def on_host(x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, np.float64)
-        padded = np.full((-(-x.size // _POINTS_AT_ONCE), _POINTS_AT_ONCE), x.flat[0] if x.size else 0.0)
+        blocks = max(-(-x.size // _POINTS_AT_ONCE), 1)
+        padded = np.full((blocks, _POINTS_AT_ONCE), x.flat[0] if x.size else 0.0)
         padded.ravel()[: x.size] = x.ravel()
         values = np.concatenate([np.asarray(function(block), np.float64) for block in padded])
         return values[: x.size].reshape(x.shape)

@@ -131,17 +131,20 @@ def em_bic(x: np.ndarray) -> Fitted:
 
     Numbers are tried upwards until four in succession have not lowered the criterion; the largest take most time.
     """
-    return _least_bic(x, COMPONENTS, 4, tol=1e-7, max_iter=2000, n_init=3)
+    unit = _unit(x)
+    return _least_bic(x / unit, unit, COMPONENTS, 4, tol=1e-7, max_iter=2000, n_init=3)
 
 
 def em_bic_defaults(x: np.ndarray) -> Fitted:
-    """scikit-learn's `GaussianMixture` as it comes, with 1 to 8 components by BIC: what most people would write."""
-    return _least_bic(x, FEW_COMPONENTS, FEW_COMPONENTS)
+    """scikit-learn's `GaussianMixture` as it comes, with 1 to 8 components by BIC, on the data as they are: what most
+    people would write. Its floor of the variances, 1e-6, then has the unit of the data."""
+    return _least_bic(x, 1.0, FEW_COMPONENTS, FEW_COMPONENTS)
 
 
-def _least_bic(x: np.ndarray, most: int, patience: int, **settings: Any) -> Fitted:
+def _least_bic(x: np.ndarray, unit: float, most: int, patience: int, **settings: Any) -> Fitted:
+    """EM on x, which is in units of `unit`, with the number of components of least BIC."""
     mixture = importlib.import_module("sklearn.mixture").GaussianMixture
-    points, deviation = _standardised(x)
+    points = x[:, None]
     best: Any = None
     least, risen = math.inf, 0
     for k in range(1, min(most, np.unique(x).size) + 1):
@@ -153,31 +156,30 @@ def _least_bic(x: np.ndarray, most: int, patience: int, **settings: Any) -> Fitt
             risen += 1
         if risen == patience:
             break
-    return _of_mixture(best, deviation)
+    return _of_mixture(best, unit)
 
 
 def bayesian_mixture(x: np.ndarray) -> Fitted:
     """scikit-learn's variational mixture, which empties the components that it does not need."""
     mixture = importlib.import_module("sklearn.mixture").BayesianGaussianMixture
-    points, deviation = _standardised(x)
-    fitted = mixture(n_components=COMPONENTS, covariance_type="diag", max_iter=1000, random_state=0).fit(points)
-    return _of_mixture(fitted, deviation)
+    unit = _unit(x)
+    fitted = mixture(n_components=COMPONENTS, covariance_type="diag", max_iter=1000, random_state=0)
+    return _of_mixture(fitted.fit((x / unit)[:, None]), unit)
 
 
-def _standardised(x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Data as scikit-learn takes them, of unit deviation: its floor of the variances, 1e-6, has a unit."""
-    deviation = float(x.std())
-    return (x / deviation)[:, None], deviation
+def _unit(x: np.ndarray) -> float:
+    """In which scikit-learn gets the data, so that they have unit deviation: its floor of the variances has a unit."""
+    return float(x.std())
 
 
-def _of_mixture(mixture: Any, deviation: float) -> Fitted:
+def _of_mixture(mixture: Any, unit: float) -> Fitted:
     """The scores of a mixture of scikit-learn, and the distribution function of its components."""
 
     def log_pdf(at: np.ndarray) -> np.ndarray:
         at = np.asarray(at, np.float64)
-        return mixture.score_samples(at.reshape(-1, 1) / deviation).reshape(at.shape) - math.log(deviation)
+        return mixture.score_samples(at.reshape(-1, 1) / unit).reshape(at.shape) - math.log(unit)
 
-    means, widths = deviation * mixture.means_[:, 0], deviation * np.sqrt(mixture.covariances_[:, 0])
+    means, widths = unit * mixture.means_[:, 0], unit * np.sqrt(mixture.covariances_[:, 0])
     components = of_normals(mixture.weights_, means, widths)
     return Fitted(lambda at: np.exp(log_pdf(at)), log_pdf, components.cdf)
 
@@ -194,6 +196,9 @@ def khisto(x: np.ndarray) -> Fitted:
 
 def deft(x: np.ndarray) -> Fitted:
     """DEFT, density estimation by Bayesian field theory, of suftware with its defaults; it draws no posterior samples.
+
+    Its 100 grid points are enough for most: with 1000 the L1 of the claw at 5000 points falls from .073 to .055, at 50
+    times the time, and that of smooth densities does not.
 
     Kinney (2015), Physical Review E 92, 032107; Chen, Tareen and Kinney (2018), Physical Review Letters 121, 160605.
 

@@ -23,9 +23,3 @@ def largest_array(f, *args):
 def operations(f, *args):
     jaxpr = jax.make_jaxpr(f)(*args).jaxpr
     return sum(times * v.aval.size for eqn, times in equations(jaxpr) for v in eqn.outvars if hasattr(v.aval, "size"))
-
-
-def as_users_compile(f):
-    """f with the optimisations that the suite leaves out: for tests of the last bits."""
-    options = {"xla_backend_optimization_level": 2, "xla_llvm_disable_expensive_passes": False}
-    return jax.jit(f, compiler_options=options)

@@ -213,6 +213,7 @@ def test_the_corrected_bandwidth_is_that_of_the_equation():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @needs("sklearn")
 def test_em_finds_the_number_of_components():
     x = entries()["separated bimodal"].make(0).sample(np.random.default_rng(3), 400)

@@ -42,6 +42,7 @@ def test_it_knows_what_it_was_taught(judge):
     assert judge.accuracy(TEST, (DIGITS.test_labels + 1) % 10) < 0.1
 
 
+@pytest.mark.slow
 def test_probabilities_and_features_belong_together(judge):
     p, features = judge.probabilities(TEST), judge.features(TEST)
     assert p.shape == (200, 10)
@@ -57,6 +58,7 @@ def test_probabilities_and_features_belong_together(judge):
     assert moderate.sum() < 97 or np.all(residual < 1e-2)
 
 
+@pytest.mark.slow
 def test_it_is_trained_once(judge, folder):
     told = []
     again = digits_judge.judge(folder, DIGITS, lambda *news: told.append(news), epochs=EPOCHS)
@@ -64,6 +66,7 @@ def test_it_is_trained_once(judge, folder):
     np.testing.assert_array_equal(again.probabilities(TEST), judge.probabilities(TEST))
 
 
+@pytest.mark.slow
 def test_other_digits_are_another_judge(judge, folder):
     other = DIGITS._replace(train_labels=(DIGITS.train_labels + 1) % 10)
     with pytest.raises(ValueError, match="another training: data is"):

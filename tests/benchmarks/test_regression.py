@@ -54,6 +54,7 @@ def test_measures_of_a_normal_density_are_near_the_truth(measured):
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_the_forms_are_stacked_by_what_the_members_left_out(measured):
     case, plan, trained, found = measured
     outside = [regression_cells.left_out(case, plan, t, t.best(2)) for t in trained]
@@ -65,6 +66,7 @@ def test_the_forms_are_stacked_by_what_the_members_left_out(measured):
         assert reached >= log_prob.mean(axis=1).max() - 1e-6
 
 
+@pytest.mark.slow
 def test_rows_left_out_are_judged_by_the_member_that_left_them_out(measured):
     case, plan, trained, _ = measured
     best = trained[1].best(2)

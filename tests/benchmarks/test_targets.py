@@ -47,7 +47,7 @@ def one_of_each_kind() -> Target:
     return Target(weight, jnp.linspace(-9.0, 9.0, 8), jnp.linspace(1.0, 2.0, 8), kind, df, "mixed")
 
 
-@pytest.fixture(scope="module", params=["normal", "one of each kind"])
+@pytest.fixture(scope="module", params=["normal", pytest.param("one of each kind", marks=pytest.mark.slow)])
 def target(request) -> Target:
     if request.param == "one of each kind":
         return one_of_each_kind()

@@ -18,7 +18,15 @@ PUBLIC = [name for name in fbgmm.__all__ if not inspect.ismodule(getattr(fbgmm, 
 FUNCTIONS = [name for name in PUBLIC if not inspect.isclass(getattr(fbgmm, name))]
 
 
-@pytest.mark.parametrize("name", ["fbgmm", *MODULES])
+SLOW = {
+    *("fbgmm.plot", "fbgmm.rotated", "fbgmm.bandwidth", "fbgmm.scipy", "fbgmm.sklearn.naive_bayes"),
+    *("fbgmm.algorithms.interior_point", "fbgmm.algorithms.penalised"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["fbgmm", *(pytest.param(m, marks=pytest.mark.slow) if m in SLOW else m for m in MODULES)]
+)
 def test_examples_run(name):
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

@@ -54,7 +54,13 @@ def test_batch_shapes_broadcast():
     basis = fbgmm.init_basis(np.zeros((3, 1)), np.asarray([1.0, 2.0]), 5, t=2.0)
     assert basis.batch_shape == (3, 2)
     assert {leaf.shape for leaf in jax.tree.leaves(basis)} == {(3, 2)}
+    np.testing.assert_allclose(basis.high, [[1, 2]] * 3)
+    np.testing.assert_allclose(basis.sigma, [[0.4, 0.8]] * 3, rtol=1e-6)
+    np.testing.assert_allclose(basis.mu[1], np.outer([1, 2], [0.1, 0.3, 0.5, 0.7, 0.9]), rtol=1e-6)
     assert fbgmm.init_basis(0, 1, 5, t=[1.0, 2.0]).batch_shape == (2,)
+    lows = fbgmm.init_basis([[-1.0], [0.0]], [1.0, 2.0, 3.0], 2, t=[[[1.0]], [[3.0]]])
+    np.testing.assert_allclose(lows.mu[1, 0], [[-0.5, 0.5], [-0.25, 1.25], [0, 2]], rtol=1e-6)
+    np.testing.assert_allclose(lows.sigma[1], 3 * np.array([[1, 1.5, 2], [0.5, 1, 1.5]]), rtol=1e-6)
 
 
 def test_runs_under_jit_vmap_and_grad():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import integrate, special, stats
 
 import fbgmm
 from fbgmm.algorithms import algorithm1, algorithm2, base
@@ -214,11 +215,20 @@ def test_no_array_of_points_times_components(dtype):
 def test_a_wide_range_of_magnitudes(dtype):
     """From the smallest spacing that can be divided by n to the largest range whose variance is finite."""
     largest = np.sqrt(np.finfo(dtype).max) / 16
+    mu, _, sigma = oracle.grid(-1.0, 1.0, 50, 2.0)
+    pi = oracle.normalised(oracle.algorithm2([-1.0, 0.3, 0.35, 1.0], -1.0, 1.0, 50, 2.0))
+    variance = sigma**2 + pi @ (mu - pi @ mu) ** 2
+    fine = np.linspace(-2, 2, 20_001)
+    g = stats.norm.pdf(fine[:, None], mu, sigma) @ pi
+    entropy = integrate.simpson(special.entr(g), x=fine)
     for scale in (largest, 1e10, 1.0, 1e-10, 1e-30):
         x = np.asarray([-1.0, 0.3, 0.35, 1.0]) * scale
-        gmm = fbgmm.fit(x.astype(dtype), 50)
-        for value in (gmm.pi, gmm.variance(), gmm.log_prob(x.astype(dtype)), gmm.entropy()):
-            assert np.isfinite(value).all()
+        gmm = fbgmm.fit(x.astype(dtype), 50, 2.0)
+        np.testing.assert_allclose(gmm.pi, pi, rtol=1e-4)
+        np.testing.assert_allclose(gmm.variance(), dtype(variance * scale**2), rtol=1e-4)  # 0 where it underflows
+        log_prob = np.log(stats.norm.pdf((x / scale)[:, None], mu, sigma) @ pi) - np.log(scale)
+        np.testing.assert_allclose(gmm.log_prob(x.astype(dtype)), log_prob, rtol=1e-4)
+        np.testing.assert_allclose(gmm.entropy(), entropy + np.log(scale), rtol=1e-4)
 
 
 def test_a_width_too_small_to_divide_is_no_width():

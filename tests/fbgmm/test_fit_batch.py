@@ -91,6 +91,14 @@ def test_axes_are_there_only_for_sequences(x):
         assert gmms.batch_shape == shape
         assert gmms.pi.shape == (*shape, 50)
         assert gmms.status.shape == shape
+        last = (2,) + (-1,) * (len(shape) - 1)
+        low, high = (float(end[last]) for end in (gmms.basis.low, gmms.basis.high))
+        n, t = int(np.max(n)), float(np.max(t))
+        expected = oracle.normalised(oracle.algorithm2(x[2].astype(gmms.pi.dtype), low, high, n, t))
+        np.testing.assert_allclose(gmms.pi[last], expected, atol=1e-6)
+        mu, _, sigma = oracle.grid(low, high, n, t)
+        np.testing.assert_allclose(gmms.basis.mu[last], mu, rtol=1e-5)
+        np.testing.assert_allclose(gmms.basis.sigma[last], sigma, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ def test_density_information_loss_is_the_sum_over_sub_cells(gmm, accuracy):
         np.testing.assert_allclose(found, expected, atol=60 * m * accuracy)
 
 
+@pytest.mark.slow
 def test_density_information_loss_grows_to_the_integral(gmm):
     losses = np.asarray([fbgmm.density_information_loss(target_cdf, gmm, m) for m in (1, 2, 4, 8, 16)])
     assert (np.diff(losses) >= -1e-6).all()  # halving sub-cells can only split differences

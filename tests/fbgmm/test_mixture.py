@@ -12,10 +12,12 @@ import fbgmm
 from fbgmm.windows import precision, width
 from tests import oracle
 from tests.conftest import X64
-from tests.programs import as_users_compile, largest_array, operations
+from tests.programs import largest_array, operations
 
 LOW, HIGH = -3.0, 7.0
-SIZES = [(1, 1.0), (2, 0.3), (2, 3.0), (50, 0.3), (50, 1.0), (50, 3.0), (50, 8.0), (200, 40.0), (5000, 3.0)]
+SIZES = [(1, 1.0), (2, 0.3), (2, 3.0), (50, 3.0), (50, 8.0), (200, 40.0)]
+# Here the last bits depend on how XLA compiles.
+EXACT_SIZES = [pytest.param(n, t, marks=pytest.mark.exact) for n, t in ((50, 0.3), (50, 1.0), (5000, 3.0))]
 
 
 def weights_of_all_kinds(n):
@@ -63,11 +65,11 @@ def gmm():
     return mixture(pi / pi.sum(), n, 1.5, np.float64 if X64 else np.float32)
 
 
-@pytest.mark.parametrize(("n", "t"), SIZES)
+@pytest.mark.parametrize(("n", "t"), [*SIZES, *EXACT_SIZES])
 def test_log_prob_prob_and_cdf(n, t, dtype, accuracy):
     ones, batch = all_kinds(n, t, dtype)
     x = points(ones[0].basis, dtype)
-    log_prob, prob, cdf = as_users_compile(lambda x: (batch.log_prob(x), batch.prob(x), batch.cdf(x)))(x[:, None])
+    log_prob, prob, cdf = batch.log_prob(x[:, None]), batch.prob(x[:, None]), batch.cdf(x[:, None])
     for k, (name, one) in enumerate(zip(weights_of_all_kinds(n), ones, strict=True)):
         expected = oracle.log_prob(one, x)
         scale = np.maximum(1, np.abs(expected))  # log g relative where it is large, g relative where log g is small
@@ -122,6 +124,15 @@ def test_log_prob_beyond_underflow_on_both_sides_of_a_gap(dtype, accuracy):
     np.testing.assert_allclose(found, oracle.score(one, x)[1:], rtol=1e-4)
 
 
+def test_a_lone_component_is_seen_from_every_cell(dtype, accuracy):
+    """Also from the first cell beyond the reach of the near window, on either side."""
+    n = 100
+    one = mixture(np.arange(n) == n // 2, n, 3.0, dtype)
+    assert width(one.basis) < n // 2 - 1
+    x = np.asarray(one.basis.mu)
+    np.testing.assert_allclose(one.log_prob(x), oracle.log_prob(one, x), rtol=4 * accuracy)
+
+
 def test_points_that_are_no_numbers(gmm):
     np.testing.assert_array_equal(gmm.log_prob([np.inf, -np.inf]), -np.inf)
     np.testing.assert_array_equal(gmm.prob([np.inf, -np.inf]), 0)
@@ -136,13 +147,13 @@ def test_integers_and_lists_are_points(gmm):
     assert gmm.log_prob(1).shape == ()
 
 
-@pytest.mark.parametrize("t", [0.7, 3.0])
+@pytest.mark.parametrize("t", [pytest.param(0.7, marks=pytest.mark.exact), 3.0])
 def test_traced_t(t, dtype, accuracy):
     """Where t is traced its bound is unknown, and every component is looked at."""
     x = np.linspace(-5, 9, 40).astype(dtype)
     pi = jnp.asarray(weights_of_all_kinds(50)["random"], dtype)
 
-    @as_users_compile
+    @jax.jit
     def log_prob(t):
         basis = fbgmm.init_basis(LOW, HIGH, 50, t)
         assert basis.t_max is None
@@ -222,6 +233,7 @@ def test_gradient_in_sigma(gmm, dtype):
     np.testing.assert_allclose(found, (share * (z**2 - 1)).sum(-1) / sigma, rtol=1e-10 if X64 else 1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_second_derivative_in_x(gmm, dtype):
     x = np.linspace(-5, 9, 29).astype(dtype)
     found = jax.vmap(jax.grad(jax.grad(gmm.log_prob)))(jnp.asarray(x))
@@ -478,6 +490,7 @@ def test_mix_on_different_bases(shares, dtype, accuracy):
     assert float(both.pi.min()) >= 0
 
 
+@pytest.mark.slow
 def test_mix_of_one_sigma_and_range_but_other_means(dtype, accuracy):
     """n = 10, t = 1 and n = 20, t = 2 have one sigma, and in a batch one capacity, but not the same means."""
     gmms = fbgmm.fit_batch([[0.0, 1.0, 1.5, 4.0]], n=(10, 20), t=(1.0, 2.0))
@@ -492,7 +505,7 @@ def test_bad_shares_and_mixtures(gmm):
     with pytest.raises(ValueError, match="mixtures must be at least one"):
         fbgmm.mix([])
     with pytest.raises(ValueError, match=r"without batch axes; found batch shapes .*\(2,\)"):
-        fbgmm.mix([gmm, fbgmm.fit_batch([[1.0, 2.0], [2.0, 3.0]])])
+        fbgmm.mix([gmm, fbgmm.fit_batch([[1.0, 2.0], [2.0, 3.0]], 4)])
     for shares in ([1.0], [1.0, -1.0], [0.0, 0.0], [float("nan"), 1.0]):
         with pytest.raises(ValueError, match="shares must be 2 numbers, at least 0 and not all 0; found"):
             fbgmm.mix([gmm, gmm], shares)

@@ -51,6 +51,7 @@ def test_pdf_and_png_are_drawn(folder, name):
     assert np.mean(border < 250) < 0.05  # nothing is cut off at the sides
 
 
+@pytest.mark.slow
 def test_nothing_else_is_written(folder):
     expected = {f"{name}.{extension}" for name in DRAWINGS for extension in ("pdf", "png")}
     assert {path.name for path in folder.rglob("*") if path.is_file()} == expected
@@ -63,6 +64,7 @@ def test_only_what_is_asked_for_is_drawn_and_named(tmp_path, capsys):
     assert capsys.readouterr().out.split() == expected
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes(folder, tmp_path):
     main(["figure5", "--out", str(tmp_path)])
     for name in ("figure5.pdf", "figure5.png"):
@@ -90,6 +92,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.slow
 def test_condition_1_the_cell_has_the_same_probability(picture, rounding):
     mass_f, mass_g = _mass(picture.x, picture.f), _mass(picture.x, picture.g)
     assert mass_g == pytest.approx(mass_f, rel=10 * rounding)
@@ -97,12 +100,14 @@ def test_condition_1_the_cell_has_the_same_probability(picture, rounding):
     assert float(jnp.sum(picture.gmm.pi)) == pytest.approx(1, abs=10 * rounding)
 
 
+@pytest.mark.slow
 def test_condition_2_the_target_falls_in_a_line(picture):
     assert np.all(np.diff(picture.f) < 0)
     chord = np.linspace(picture.f[0], picture.f[-1], picture.f.size)
     assert np.max(np.abs(picture.f - chord)) < 0.03 * (picture.f[0] - picture.f[-1])
 
 
+@pytest.mark.slow
 def test_condition_3_the_mixture_crosses_the_target_twice(picture):
     a, b = picture.crossings
     assert picture.x[0] < a < picture.mu - picture.r / 8 < picture.mu + picture.r / 8 < b < picture.x[-1]
@@ -110,6 +115,7 @@ def test_condition_3_the_mixture_crosses_the_target_twice(picture):
     assert np.all((picture.g > picture.f) == inside)
 
 
+@pytest.mark.slow
 def test_the_bound_holds(picture):
     fine = np.linspace(picture.x[0], picture.x[-1], 4 * 400 + 1)
     f, g = np.asarray(picture.target.pdf(jnp.asarray(fine))), np.asarray(picture.gmm.prob(fine))
@@ -120,12 +126,14 @@ def test_the_bound_holds(picture):
     assert np.all(np.abs(picture.differences) <= picture.bound)
 
 
+@pytest.mark.slow
 def test_the_bound_is_that_of_the_library(picture, dtype):
     bound = fbgmm.local_loss_bound(picture.gmm, picture.r / 4).decreasing[picture.cell]
     # The library takes differences of a cdf near 1; the picture integrates a density on its grid.
     assert picture.bound == pytest.approx(float(bound), rel=1e-5, abs=8 * float(np.finfo(dtype).eps))
 
 
+@pytest.mark.slow
 def test_a_larger_sigma_comes_closer():
     narrow, wide = local_picture.local_pictures(0)
     assert (narrow.cell, narrow.mu) == (wide.cell, wide.mu)

@@ -84,6 +84,7 @@ def test_the_fixed_basis_shows_both_branches_and_nothing_between(tmp_path, monke
         assert min(shares[: gap.start].sum(), shares[gap.stop :].sum()) > 0.25
 
 
+@pytest.mark.slow
 def test_bad_requests_are_refused(tmp_path, monkeypatch, capsys):
     def other(*_):
         raise ValueError("holds checkpoints of another training")

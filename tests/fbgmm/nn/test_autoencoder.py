@@ -67,6 +67,14 @@ def test_a_code_of_another_length():
     z, made = jax.eval_shape(both, images(2))
     assert z.shape == (2, 3)
     assert made.shape == (2, 28, 28, 1)
+    encoder, decoder = Encoder(3, rngs=nnx.Rngs(0)), Decoder(3, rngs=nnx.Rngs(1))
+    h = jax.random.normal(jax.random.key(0), (2, 128))
+    kernel, bias = (np.asarray(a[...], np.float64) for a in (encoder.code.kernel, encoder.code.bias))
+    z = encoder.code(h)
+    np.testing.assert_allclose(z, np.asarray(h, np.float64) @ kernel + bias, rtol=1e-4, atol=1e-5)
+    kernel, bias = (np.asarray(a[...], np.float64) for a in (decoder.wide.kernel, decoder.wide.bias))
+    wide = np.asarray(z, np.float64) @ kernel + bias
+    np.testing.assert_allclose(next(decoder.layers(z)), np.where(wide < 0, 0.2 * wide, wide), rtol=1e-4, atol=1e-5)
 
 
 def test_values_are_laid_out_as_blocks():

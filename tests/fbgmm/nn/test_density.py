@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import fbgmm
 from fbgmm.nn.density import Density, distance_kernel
+from tests import head_oracle
 
 RNG = np.random.default_rng(0)
 PI = RNG.dirichlet(np.ones(5), size=3)
@@ -119,9 +120,18 @@ def test_far_out_all_is_finite_with_finite_derivatives(density):
         inside = d.log_interval(y, y + 1) + d.log_interval(y, np.full(3, np.inf))
         return jnp.sum(d.log_prob(y)) + jnp.sum(inside + d.log_interval(np.full(3, -np.inf), -y))
 
-    value, slope = jax.value_and_grad(far)(density.log_pi)
-    assert np.isfinite(value)
-    assert np.isfinite(slope).all()
+    value, slope = jax.jit(jax.value_and_grad(far))(density.log_pi)
+    pi, mu, sigma = (np.stack(part) for part in zip(*map(parts, range(3)), strict=True))
+    terms = [
+        np.log(pi) + stats.norm.logpdf(y[:, None], mu, sigma),
+        np.log(pi) + head_oracle.log_intervals(mu, sigma, y, y + 1),
+        np.log(pi) + stats.norm.logsf(y[:, None], mu, sigma),
+        np.log(pi) + stats.norm.logcdf(-y[:, None], mu, sigma),
+    ]
+    assert float(value) == pytest.approx(sum(special.logsumexp(t, axis=-1).sum() for t in terms), rel=1e-5)
+    # The slope of log Σ exp is each component's share: so far out all of it is that of one.
+    np.testing.assert_allclose(slope, sum(special.softmax(t, axis=-1) for t in terms), atol=1e-4)
+    assert (np.max(slope, axis=-1) > 1.9).all()
 
 
 def test_an_interval_of_everything_has_probability_one(density):

@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy import stats
 
 import fbgmm
 from fbgmm.nn.heads import DensityHead, rounding
 from fbgmm.nn.resolution import components_for
+from tests import head_oracle, oracle
 
 H = jax.random.normal(jax.random.key(0), (5, 4))
 TARGETS = np.random.default_rng(0).gamma(2.0, 3.0, 400)
@@ -110,14 +112,33 @@ def test_no_component_is_finer_than_the_targets_were_rounded(form):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("targets", [[7.0] * 20, [7.0], [0.0, 0.0], [7.0, 7.0, 7.0, 8.0]])
 def test_constant_single_and_tied_targets_give_finite_densities(form, targets):
-    head = form(4, np.array(targets), rngs=nnx.Rngs(0))
+    y = np.array(targets)
+    head = form(4, y, rngs=nnx.Rngs(0))
+    size = y.std() if np.ptp(y) else max(abs(y.mean()), 1)  # without a width of their own they get that of their size
+    low, high = (y.min(), y.max()) if np.ptp(y) else (y.mean() - size, y.mean() + size)
+    if form == DensityHead.residual:
+        place, scale = head.place.bias[...]
+        assert float(place) == pytest.approx(y.mean(), rel=1e-6)
+        assert float(jax.nn.softplus(scale)) == pytest.approx(size, rel=1e-5)
+        low, high, n, wide = -4.0, 4.0, 24, [3, 12]
+    else:
+        low, high, n, wide = low - 0.05 * (high - low), high + 0.05 * (high - low), 64, [3 * size, 12 * size]
+    mu, r, _ = oracle.grid(low, high, n, 1.0)
+    np.testing.assert_allclose(head.mu[...], [*mu, *2 * [(low + high) / 2]], rtol=1e-5, atol=1e-5)
+    rounded = np.sqrt(1 / 12) if np.ptp(y) else 0  # to whole numbers
+    np.testing.assert_allclose(head.sigma[...][-2:], wide, rtol=1e-5)
+    narrow = max(r, rounded) if form == DensityHead.from_targets else r
+    np.testing.assert_allclose(head.sigma[...][:-2], narrow, rtol=1e-5)
 
     def loss(h):
         return -jnp.mean(head(h).log_prob(jnp.full(5, targets[0])))
 
-    value, slope = jax.value_and_grad(loss)(H)
-    assert np.isfinite(value)
-    assert np.isfinite(slope).all()
+    def expected(h):
+        return -head_oracle.log_prob(head, h, np.full(5, targets[0])) / 5
+
+    value, slope = jax.jit(jax.value_and_grad(loss))(H)
+    assert float(value) == pytest.approx(expected(H).sum(), rel=1e-5, abs=1e-5)
+    np.testing.assert_allclose(slope, head_oracle.slopes(expected, H), rtol=1e-3, atol=2e-5)
 
 
 def test_bad_arguments_are_refused():
@@ -157,14 +178,18 @@ def test_it_is_made_under_vmap():
 @pytest.mark.parametrize("scales", [(1,), (1, 4)])
 def test_the_plain_form_begins_with_algorithm_2s_density_of_all_targets(scales):
     head = DensityHead.from_targets(4, TARGETS, n=64, scales=scales, rngs=nnx.Rngs(0))
-    density = head(jnp.zeros((1, 4)))
     margin = 0.05 * np.ptp(TARGETS)
-    ends = {"low": TARGETS.min() - margin, "high": TARGETS.max() + margin}
+    ends = TARGETS.min() - margin, TARGETS.max() + margin
     y = np.linspace(0.5, 20, 40).astype(np.float32)
-    fits = [np.asarray(fbgmm.fit(TARGETS, 64 // s, 1.0, **ends).prob(y)) for s in scales]
-    even = 1 / np.ptp(list(ends.values()))
+    fits = []
+    for s in scales:
+        pi = oracle.normalised(oracle.algorithm2(TARGETS, *ends, 64 // s, 1.0))
+        mu, _, sigma = oracle.grid(*ends, 64 // s, 1.0)
+        fits.append(stats.norm.pdf(y[:, None], mu, sigma) @ pi)
+    even = 1 / np.ptp(ends)
     expected = (0.9 * np.mean(fits, axis=0) + 0.1 * even) * (1 - 0.01 / 1.01)
-    np.testing.assert_allclose(density.prob(y[:, None])[:, 0], expected, rtol=0.05)
+    found = jax.jit(lambda h: head(h).prob(y[:, None]))(jnp.zeros((1, 4)))
+    np.testing.assert_allclose(found[:, 0], expected, rtol=0.05)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,7 +14,12 @@ import fbgmm.nn
 MODULES = sorted(module.name for module in pkgutil.walk_packages(fbgmm.nn.__path__, "fbgmm.nn."))
 
 
-@pytest.mark.parametrize("name", ["fbgmm.nn", *MODULES])
+SLOW = {"fbgmm.nn.latent", "fbgmm.nn.regression", "fbgmm.nn.resolution"}
+
+
+@pytest.mark.parametrize(
+    "name", ["fbgmm.nn", *(pytest.param(m, marks=pytest.mark.slow) if m in SLOW else m for m in MODULES)]
+)
 def test_examples_run(name):
     module = importlib.import_module(name)
     assert module.__doc__

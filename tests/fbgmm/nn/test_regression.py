@@ -10,6 +10,7 @@ from fbgmm.nn.heads import DensityHead
 from fbgmm.nn.regression import train
 from fbgmm.nn.trials import Data, Settings, Trials
 from fbgmm.nn.uci import load_uci
+from tests import head_oracle
 
 SETTINGS = Settings(epochs=30, batch=32, checks=6)
 TRIALS = Trials.grid(2, rate=(0.02,), decay=(1e-3,))
@@ -150,14 +151,33 @@ def test_trainings_of_other_code_or_settings_are_refused(tmp_path):
 
 def test_constant_and_tied_data_give_finite_densities(tmp_path):
     """In the first split nothing is known but three equal targets and a feature that never differs; two folds."""
-    x, y, weights, fold = toy()
-    y[0], x[0, :, 1], weights[0, 3:] = 3.0, 7.0, 0
+    x, y, weights_of_rows, fold = toy()
+    y[0], x[0, :, 1], weights_of_rows[0, 3:] = 3.0, 7.0, 0
     y[1] = np.round(y[1] / 4)
-    found = train(jax.random.key(0), make, Data(x, y, weights, fold), TRIALS, tmp_path, SETTINGS)
+    found = train(jax.random.key(0), make, Data(x, y, weights_of_rows, fold), TRIALS, tmp_path, SETTINGS)
     density = found.predict(x)
-    assert np.isfinite(found.validation).all()
-    assert np.isfinite(density.log_prob(y[:, None])).all()
-    assert np.isfinite(density.log_prob(1e6)).all()
+    np.testing.assert_allclose(found.shift, [3, y[1].mean()])
+    np.testing.assert_allclose(found.factor, [1, y[1].std()])
+    at_targets, far = density.log_prob(y[:, None]), density.log_prob(1e6)
+    for s, t in np.ndindex(2, 2):
+        weights, constants = (
+            jax.tree.map(lambda leaf, place=place: leaf[place], state)
+            for state, place in ((found.weights, (s, t)), (found.constants, s))
+        )
+        first, _, head = nnx.merge(found.form, weights, constants).layers
+        rows = x[s, : 3 if s == 0 else None]
+        width = np.where(np.ptp(rows, axis=0) > 0, rows.std(axis=0), 1)
+        kernel, bias = (np.asarray(a[...], np.float64) for a in (first.kernel, first.bias))
+        h = np.maximum((x[s] - rows.mean(axis=0)) / width @ kernel + bias, 0)
+
+        def expected(y, s=s, head=head, h=h):
+            z = (np.broadcast_to(y, h.shape[:1]) - found.shift[s]) / found.factor[s]
+            return head_oracle.log_prob(head, h, z) - np.log(found.factor[s])
+
+        np.testing.assert_allclose(at_targets[s, t], expected(y[s]), rtol=1e-3, atol=2e-3)
+        np.testing.assert_allclose(far[s, t], expected(1e6), rtol=1e-4)
+        left_out = (fold[s] == t) & (weights_of_rows[s] > 0)
+        assert found.validation[s, t] == pytest.approx(-expected(y[s])[left_out].mean(), abs=2e-3)
 
 
 def test_bad_data_are_refused(trained, tmp_path):

@@ -15,6 +15,7 @@ def test_targets_with_two_scales_ask_for_more_than_smooth_ones():
     assert components_for(np.concatenate([SMOOTH, 8 + 0.05 * SMOOTH])) >= 4 * smooth
 
 
+@pytest.mark.slow
 def test_absent_targets_ask_for_nothing():
     spoilt = np.concatenate([SMOOTH, np.full(10, 1e4)])
     assert components_for(spoilt, 1.0 * (spoilt < 1e3)) == components_for(SMOOTH)
@@ -26,6 +27,7 @@ def test_targets_without_a_width_ask_for_the_least(y):
     assert components_for(y) == 2 * NUMBERS[0]
 
 
+@pytest.mark.slow
 def test_bad_targets_are_refused():
     with pytest.raises(ValueError, match="finite"):
         components_for([1.0, np.nan, 2.0])

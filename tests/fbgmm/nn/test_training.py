@@ -208,12 +208,14 @@ def test_it_learns_to_reconstruct(trained):
     assert np.mean(np.sum(np.square(made - IMAGES / 255), axis=(1, 2))) < 0.4 * blank
 
 
+@pytest.mark.slow
 def test_all_is_in_single_precision(trained):
     assert {leaf.dtype for leaf in weights(trained)} == {np.dtype(np.float32)}
     z = encode(trained.encoder, IMAGES[:3])
     assert {z.dtype, decode(trained.decoder, z.astype(np.float64)).dtype} == {np.dtype(np.float32)}
 
 
+@pytest.mark.slow
 def test_many_images_are_coded_in_parts(trained):
     many = np.concatenate([IMAGES] * 4)  # 1280: more than one part
     np.testing.assert_allclose(
@@ -229,6 +231,7 @@ def test_a_killed_training_went_on_to_the_same_networks(tmp_path, trained):
     np.testing.assert_array_equal(trained.history, found.history)
 
 
+@pytest.mark.slow
 def test_other_settings_are_another_training(folder, trained):
     with pytest.raises(ValueError, match=r"another training: alpha is 1\.0 there, 2\.0 here"):
         train(jax.random.key(0), IMAGES, LABELS, folder, SETTINGS._replace(alpha=2.0))

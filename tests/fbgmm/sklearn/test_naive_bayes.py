@@ -15,6 +15,7 @@ from fbgmm.sklearn import FixedBasisNB, naive_bayes
 X, Y = load_iris(return_X_y=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @parametrize_with_checks([FixedBasisNB(n=20, t=2.0)])
 def test_scikit_learns_checks(estimator, check, unchecked_types):
@@ -74,6 +75,7 @@ def test_copies_of_a_feature_count_less_and_do_not_make_it_too_sure():
     assert many.loss_ < FixedBasisNB(t=8.0, strength=10.0, power=1.0).fit(copies, y).loss_ / 2
 
 
+@pytest.mark.slow
 def test_discrete_and_constant_features_and_densities_that_are_not_normal():
     rng = np.random.default_rng(2)
     y = rng.integers(0, 3, 900)
