@@ -23,7 +23,7 @@ class Options(NamedTuple):
 
     capacity: int
     t_max: int | None
-    algorithm: Algorithm | None
+    algorithm: Algorithm
     drop_outside: bool = False
     seen: bool = False
 

@@ -16,11 +16,11 @@ import numpy as np
 from . import checks
 from ._typing import Array
 from .algorithms import Algorithm, resolve
+from .auto.arrays import fit_host, fit_rows
 from .basis import t_bound
 from .checks import Edges, Outside
 from .compiling import is_tracing
 from .complaints import complaint, warn_of_misfit, warn_of_precision
-from .auto.arrays import fit_host, fit_rows
 from .engine import Options, Parts
 from .lengths import few_lengths, on_host, padded_length
 from .mixture import Mixture

@@ -19,8 +19,8 @@ import numpy as np
 
 from . import checks
 from ._typing import Array, Float, Int, Key
-from .basis import Basis, init_basis
 from .auto.report import Choice, report
+from .basis import Basis, init_basis
 from .icdf import solve_icdf
 from .sampling import bits_and_normal, choose_components
 from .updates import normalize

@@ -115,8 +115,9 @@ class FixedBasisDistribution(stats.rv_continuous):
             share = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
             log_g = self._logpdf(self._mu[:, None] + self._sigma[:, None] * z)
             return float(-self._pi @ (log_g @ share))
-        step = self._sigma / 4
-        points = np.arange(self._low - 12 * self._sigma, self._high + 12 * self._sigma, step)
+        sigma = float(self._sigma)
+        step = sigma / 4
+        points = np.arange(self._low - 12 * sigma, self._high + 12 * sigma, step)
         log_g = self._logpdf(points)
         return float(-step * np.sum(np.exp(log_g) * log_g))
 

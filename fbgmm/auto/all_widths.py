@@ -1,8 +1,8 @@
 """One mixture of all widths at once, with a penalty that grows with the noise: candidates of `fit(x)`.
 
 Where a density is smooth in one place and sharp in another, no single width serves both. Here normal densities of the
-widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.auto.octaves`). EM from equal mass for every
-width lets the sharp ones grow only where the data ask for them. Each is also held back by its own noise: with
+widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.auto.octaves`). EM from equal mass for
+every width lets the sharp ones grow only where the data ask for them. Each is also held back by its own noise: with
 c = √(Var(φ/g)/N), the standard error of its gradient under a pilot density g, its column is multiplied by
 1/(1 + 2c), so that the narrow ones must earn more than chance gives them.
 """

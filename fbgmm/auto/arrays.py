@@ -1,4 +1,4 @@
-"""From points to the choice: on the host with one program for all lengths; traced, or in batches, one for each shape."""
+"""From points to the choice: on the host one program for all lengths; traced, or in batches, one for each shape."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import checks
 from .._typing import Array
+from ..algorithms import algorithm2
 from ..basis import Basis
 from ..compiling import is_tracing, quick_jit
 from ..counts import count, total
@@ -66,16 +67,16 @@ def fit_host(x: np.ndarray, weights: Any, low: Any, high: Any, drop_outside: boo
             counts = _count(counts, found.at, *block)
     basis, pi, choice = _choose_one(counts, found, np.int32(support))
     far = choice.misfit > choice.allowed
-    return Mixture(basis, pi, *_scalars(Status.MISFIT if far else status, outside), choice)
+    return Mixture(basis, pi, _scalar(Status.MISFIT if far else status), _scalar(outside), choice)
 
 
 def _nothing(status: int, outside: int, dtype: Any) -> Mixture:
     one = jnp.ones((), dtype)
-    return Mixture(Basis(0 * one, one, one, one, 1, 4), jnp.ones(1, dtype), *_scalars(status, outside))
+    return Mixture(Basis(0 * one, one, one, one, 1, 4), jnp.ones(1, dtype), _scalar(status), _scalar(outside))
 
 
-def _scalars(*values: int) -> list[Array]:
-    return [jnp.asarray(int(value), jnp.int32) for value in values]
+def _scalar(value: int) -> Array:
+    return jnp.asarray(int(value), jnp.int32)
 
 
 def _drawn(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +115,9 @@ def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, supp
     """One data set, shape (N,), or a batch, (B, N), in JAX alone: traced, or on any device."""
     x = jnp.asarray(x)
     if x.ndim == 1:
-        one = fit_rows(x[None], None if weights is None else weights[None], _row(low), _row(high), drop_outside, support)
+        one = fit_rows(
+            x[None], None if weights is None else weights[None], _row(low), _row(high), drop_outside, support
+        )
         return jax.tree.map(lambda a: a[0], one)
     given = int(low is not None) + 2 * int(high is not None)
     binned = _binned(x, weights, low, high, drop_outside, given)
@@ -130,7 +133,7 @@ def _row(end: Any) -> Any:
 
 @partial(jax.jit, static_argnames=("drop_outside", "given"))
 def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, given: int) -> tuple[Any, ...]:
-    data = examine(((x, weights),), low, high, Options(BINS, None, None, drop_outside), ())
+    data = examine(((x, weights),), low, high, Options(BINS, None, algorithm2(), drop_outside), ())
     ((x, weights),) = data.parts
     used = jnp.abs(x) <= checks.largest(x.dtype)
     w = jnp.where(used, 1 if weights is None else jnp.maximum(weights, 0), 0).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""Counts on the bins of a coordinate: tied values spread over the cells of their rounding, and folds drawn from them."""
+"""Counts on the bins of a coordinate: tied values spread over the cells of their rounding, and folds drawn of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def resolved(edges: Float[Array, " edges"], sample: Sample) -> Bool[Array, " edg
     size = sample.x.shape[0]
     above = jnp.searchsorted(sample.x, edges, side="left")
     lower, upper = jnp.maximum(above - 1, 0), jnp.minimum(above, size - 1)
-    half = jnp.gradient(edges) / 2
+    half = jnp.asarray(jnp.gradient(edges)) / 2
     in_lower = (above > 0) & (sample.x[lower] + sample.right[lower] - edges > half)
     in_upper = (above < size) & (edges - (sample.x[upper] - sample.left[upper]) > half)
     ends = jnp.asarray(np.isin(np.arange(BINS + 1), (0, BINS)))
@@ -58,9 +58,7 @@ def spread(counts: Float[Array, "*rows bins"], at: Bool[Array, " edges"]) -> Flo
     return jnp.where(bins > 1, even, counts)
 
 
-def heavy_bins(
-    edges: Float[Array, " edges"], at: Bool[Array, " edges"], sample: Sample
-) -> Bool[Array, " bins"]:
+def heavy_bins(edges: Float[Array, " edges"], at: Bool[Array, " edges"], sample: Sample) -> Bool[Array, " bins"]:
     """The bins of values that hold more than `HEAVY` of the points each, and those that a narrow component reaches."""
     much = sample.same > jnp.maximum(HEAVY * jnp.sum(sample.w), _SEVERAL)
     own = spread(count_sample(edges, sample._replace(w=jnp.where(much, sample.w, 0))), at)
@@ -76,12 +74,16 @@ def thin(counts: Float[Array, " bins"]) -> Float[Array, "folds bins"]:
     """
     taken, bridge = _draws(counts.shape[0])
     whole = jnp.floor(counts)
-    few = jnp.take_along_axis(jnp.asarray(taken, counts.dtype), jnp.minimum(whole, _ONE_BY_ONE).astype(int)[None, None], 1)
+    few = jnp.take_along_axis(
+        jnp.asarray(taken, counts.dtype), jnp.minimum(whole, _ONE_BY_ONE).astype(int)[None, None], 1
+    )
     share = np.arange(1, FOLDS)[:, None] / FOLDS
     row = whole[None]
     walk = row * jnp.asarray(share, counts.dtype) + jnp.sqrt(row) * jnp.asarray(bridge, counts.dtype)
-    ends = jnp.zeros_like(row), jnp.clip(jnp.round(walk), 0, row), row
-    many = jnp.maximum(jnp.diff(jnp.concatenate(ends), axis=0), 0)
+    ends = [jnp.zeros_like(whole)]
+    for step in jnp.clip(jnp.round(walk), 0, row):
+        ends.append(jnp.maximum(ends[-1], step))
+    many = jnp.diff(jnp.stack([*ends, whole]), axis=0)
     return jnp.where(row > _ONE_BY_ONE, many, few[:, 0]) + (counts - whole)[None] / FOLDS
 
 

@@ -23,8 +23,8 @@ from .all_widths import fit_scales
 from .bins import bin_edges, count_sample, heavy_bins, resolved, spread, thin
 from .candidates import FLOOR, candidates, densities, scores
 from .coordinate import GRADES, Coordinate, coordinate, h_of, x_of
-from .free_mixtures import LEAST_OCTAVE, fit_free, on_bins
 from .free_mixtures import densities as free_densities
+from .free_mixtures import fit_free, on_bins
 from .misfit import misfit
 from .octaves import BINS, OCTAVES, PER_BIN, RATIOS, SIGMAS, SIZES, all_coarser, blur, sum_finest
 from .report import LEAST_POINTS, NUMBERS, STEPS, Choice
@@ -74,6 +74,7 @@ class Prepared(NamedTuple):
         tails: below and above the data; leaves have an axis of two.
         distinct: share of the points whose value is not that of another.
         bend: which of `fbgmm.auto.coordinate.GRADES`.
+        given: which ends of the range were given: 1 low, 2 high, 3 both.
     """
 
     sample: Sample
@@ -85,6 +86,7 @@ class Prepared(NamedTuple):
     tails: Tail
     distinct: Array
     bend: Array
+    given: Array
 
 
 def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array) -> Prepared:
@@ -114,7 +116,7 @@ def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array)
     mirror = jnp.argmax(evidence[bend]).astype(jnp.int32)
     tail = tails(sample, total, least)
     seen_at = resolved(edges, sample)
-    return Prepared(sample, at, edges, seen_at, heavy_bins(edges, seen_at, sample), mirror, tail, distinct, bend)
+    return Prepared(sample, at, edges, seen_at, heavy_bins(edges, seen_at, sample), mirror, tail, distinct, bend, given)
 
 
 def _evidence(sample: Sample, at: Coordinate) -> Array:
@@ -189,12 +191,17 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
     p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
     masses = _on_bins(p, mirror) + on_bins(free, free_weight, 1 / BINS)
     masses = _balanced(masses, shares[-1], found.heavy)
-    basis, pi = _answer(masses, found.at, _with_edges(found, masses, mirror), support, points)
+    closed = jnp.where(support < 0, mirror & found.given, support)
+    basis, pi = _answer(masses, found.at, _with_edges(found, masses, mirror), closed, points)
     far = misfit(basis, pi, found.sample)
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     error = jnp.sqrt(variance / points_)
     bend = jnp.asarray(GRADES, shares.dtype)[found.bend]
-    return basis, pi, Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct, *far)
+    return (
+        basis,
+        pi,
+        Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct, *far),
+    )
 
 
 def _silverman(share: Array, points: Array) -> Array:
@@ -239,7 +246,7 @@ def answer_basis(at: Coordinate) -> Basis:
 
 
 def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Tail:
-    """The tails, short ones at mirrored ends: with the density at height f there, the mass 1/N reaches about 1/(N f)."""
+    """The tails, short ones at mirrored ends: where it has the height f, the mass 1/N reaches about 1/(N f)."""
     share = jnp.stack([jnp.sum(masses[:_EDGE_BINS]), jnp.sum(masses[-_EDGE_BINS:])]) / jnp.sum(masses)
     width = jnp.stack([found.edges[_EDGE_BINS] - found.edges[0], found.edges[-1] - found.edges[-1 - _EDGE_BINS]])
     wanted = jnp.stack([mirror % 2, mirror // 2]) == 1
@@ -247,14 +254,14 @@ def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Tail:
     return found.tails._replace(edge=jnp.where(wanted, reach, jnp.inf))
 
 
-def _answer(masses: Array, at: Coordinate, tail: Tail, support: Array, points: Array) -> tuple[Basis, Array]:
+def _answer(masses: Array, at: Coordinate, tail: Tail, closed: Array, points: Array) -> tuple[Basis, Array]:
     """The answer: masses on the bins, thinly spread ones where nothing was seen, and the tails beyond the data."""
     basis = answer_basis(at)
     cells = jnp.arange(COMPONENTS)
     inside = (cells >= MARGIN) & (cells < MARGIN + BINS)
     # Both tails at once: the lower one is that of the data with their signs turned.
     signs = jnp.array([-1, 1], basis.dtype)
-    open_ends = (support < 0) | (jnp.stack([support % 2, support // 2]) == 0)  # no density beyond the others
+    open_ends = jnp.stack([closed % 2, closed // 2]) == 0  # the support ends at the others
     outer = (signs[:, None] * basis.mu[None] > tail.start[:, None]) & open_ends[:, None]
     survival = jax.vmap(beyond)(tail, signs[:, None] * basis.edges[None])
     outside = jnp.sum(jnp.where(outer, jnp.abs(jnp.diff(survival, axis=-1)), 0), axis=0)

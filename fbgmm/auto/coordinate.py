@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -105,7 +104,7 @@ def coordinate(sample: Sample, low: Array, high: Array, grade: Array) -> Coordin
     z = jnp.diff(h) / h[:-1]
     lengths = steps / h[:-1] * _ratio(jnp.log1p, z)
     total = jnp.sum(lengths)
-    u = jnp.concatenate([jnp.zeros(1, x.dtype), jnp.cumsum(lengths)[:-1] / total, jnp.ones(1, x.dtype)])
+    u = jnp.concatenate([jnp.zeros(1, x.dtype), jnp.minimum(jnp.cumsum(lengths)[:-1] / total, 1), jnp.ones(1, x.dtype)])
     return _extended(Coordinate(x, h * total, u))
 
 
@@ -120,7 +119,9 @@ def _spacing(sample: Sample, low: Array, high: Array, grade: Array) -> tuple[Arr
     width, grade = high - low, jnp.maximum(grade, 1)
     q = jnp.concatenate([low[None], jnp.clip(sample.x[i], low, high), high[None]])
     info = jnp.finfo(low.dtype)
-    tiny = jnp.maximum(jnp.max(jnp.abs(q)) * info.tiny ** 0.75, jnp.maximum(jnp.abs(q[1:]), jnp.abs(q[:-1])) * 4 * info.eps)
+    tiny = jnp.maximum(
+        jnp.max(jnp.abs(q)) * info.tiny**0.75, jnp.maximum(jnp.abs(q[1:]), jnp.abs(q[:-1])) * 4 * info.eps
+    )
     # A tied value that fills whole intervals has them as wide as the cell of its rounding.
     room = (sample.left + sample.right)[i]
     room = jnp.concatenate([room[:1], room, room[-1:]])
@@ -134,7 +135,7 @@ def _spacing(sample: Sample, low: Array, high: Array, grade: Array) -> tuple[Arr
     meet = jnp.clip((gap + (h[1:] - h[:-1]) / grade) / 2, 0.25 * gap, 0.75 * gap)
     peak = jnp.minimum(h[:-1] + grade * meet, h[1:] + grade * (gap - meet))
     knots = jnp.concatenate([q, q[:-1] + meet])
-    heights = jnp.concatenate([h, jnp.minimum(peak, width)])
+    heights = jnp.minimum(jnp.concatenate([h, peak]), width)
     order = jnp.argsort(knots)
     knots, heights = knots[order], heights[order]
     return knots, heights

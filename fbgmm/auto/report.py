@@ -16,7 +16,7 @@ SCALE_STEPS = (12, 32, 80)
 """Steps after which the mixture of all widths stops (`fbgmm.auto.all_widths`)."""
 
 NUMBERS = (1, 2, 3, 4, 6, 8)
-"""Numbers of components of the mixtures with free means and widths, each fitted from two starts (`fbgmm.auto.free_mixtures`)."""
+"""Components of the mixtures with free means and widths, each fitted from two starts (`fbgmm.auto.free_mixtures`)."""
 
 MIRRORS = ("none", "the left end", "the right end", "both ends")
 
@@ -25,10 +25,12 @@ class Choice(NamedTuple):
     """Leaves share the mixture's batch shape.
 
     Attributes:
-        weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of `fbgmm.auto.octaves`, in
-            units of the range of the data, and the steps of EM.
-        scale_weight: of the mixture of all widths after each number of steps, shape (*batch, stops) (`fbgmm.auto.all_widths`).
-        free_weight: of the mixtures with free means and widths, shape (*batch, starts, numbers) (`fbgmm.auto.free_mixtures`).
+        weight: of each candidate in the answer, shape (*batch, octave, width, steps): the widths of
+            `fbgmm.auto.octaves`, in units of the range of the data, and the steps of EM.
+        scale_weight: of the mixture of all widths after each number of steps (`fbgmm.auto.all_widths`), shape
+            (*batch, stops).
+        free_weight: of the mixtures with free means and widths (`fbgmm.auto.free_mixtures`), shape
+            (*batch, starts, numbers).
         mirror: at which ends of the range mirrored data predict better, as where a density ends at its full height:
             1 left, 2 right, 3 both.
         bend: how far the coordinate follows the data's own scales (`fbgmm.auto.coordinate`); 0: linear.
@@ -64,9 +66,11 @@ def report(choice: Choice, basis: Any) -> str:
     weight = np.asarray(choice.weight, np.float64)
     edges, quarter = np.asarray(basis.edges, np.float64), basis.capacity // 4
     width = edges[3 * quarter] - edges[quarter]  # of the data: the inner half of the cells
+    points = float(choice.points)
     lines = [
         f"fbgmm chose by itself for {float(choice.points):g} points",
         f"  answer: n = {basis.capacity}, sigma = {float(np.min(basis.sigma)):.4g} … {float(np.max(basis.sigma)):.4g}",
+        f"  beyond the data: {_tail(choice, 0, points)} below, {_tail(choice, 1, points)} above",
         f"  cross-validated log-likelihood: {float(choice.score):.4f} ± {float(choice.score_error):.4f} nats a point",
         f"  effective number of parameters: {float(choice.parameters):.1f}",
         "  candidates that carried the weight (sigma in units of the data, share):",
@@ -89,11 +93,22 @@ def report(choice: Choice, basis: Any) -> str:
     return "\n".join(lines)
 
 
+def _tail(choice: Choice, end: int, points: float) -> str:
+    shape = float(np.asarray(choice.shape)[end])
+    law = "exponential" if shape < 0.02 else f"like x^-{1 / shape + 1:.1f}"
+    return f"1/{points + 1:g} of the mass, {law}"
+
+
 def warnings(choice: Choice) -> list[str]:
     """What a user should know about the data; empty if nothing."""
     found = []
+    if float(choice.misfit) > float(choice.allowed):
+        found.append(
+            f"MISFIT: between the data's values the distribution function is off by up to {float(choice.misfit):.3f} "
+            f"(allowed: {float(choice.allowed):.3f})"
+        )
     if float(choice.bend) > 0:
-        found.append("heavy tails: the middle half of the data fills less than 1/16 of their range")
+        found.append("several scales or heavy tails: the widths of the components follow the data's own spacing")
     if float(choice.distinct) < 0.9:
         found.append(
             f"ties or rounded data: only {float(choice.distinct):.0%} of the values differ from their neighbours"

@@ -1,9 +1,9 @@
 """What lies beyond the least and the greatest point: the mass of the next point, falling off as the data's tail does.
 
 Whatever the density, the next point lies beyond the greatest of N with probability 1/(N + 1), and so at the other end.
-There the density goes on as a generalised Pareto law: exponential where the outer points say so, like a power where they
-do. Its shape and scale come from the outer √N points by the moment estimator (Dekkers, Einmahl and de Haan 1989, A moment
-estimator for the index of an extreme-value distribution, Ann. Statist. 17, 1833–1855).
+There the density goes on as a generalised Pareto law: exponential where the outer points say so, like a power where
+they do. Its shape and scale come from the outer √N points by the moment estimator (Dekkers, Einmahl and de Haan 1989, A
+moment estimator for the index of an extreme-value distribution, Ann. Statist. 17, 1833–1855).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEAVY_SHAPE, HEAVY_SHARE = 0.5, 0.05
 """A small share of the tail is a power law always: few points cannot tell that there is none."""
 
 EDGE_SHARE = 0.8
-"""Where the data end at an edge the density falls short of it by 1/(N f), f its height there: so much of the mass does."""
+"""Where the data end at an edge of height f, they fall short of it by about 1/(N f): so much of the mass does."""
 
 PRIOR = 0.1
 """Variance of the prior, normal about 0, towards which the shape is drawn: that of the estimate is (1 + shape²)/k."""

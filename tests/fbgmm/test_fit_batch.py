@@ -138,10 +138,10 @@ def test_weights(x, rounding):
 
 
 def test_ranges(x, rounding):
-    gmms = fbgmm.fit_batch(x, 20, low=-30.0, high=[30.0, 40.0, 50.0])
+    gmms = fbgmm.fit_batch(x, 60, low=-30.0, high=[30.0, 40.0, 50.0])
     np.testing.assert_array_equal(gmms.basis.low, -30.0)
     np.testing.assert_array_equal(gmms.basis.high, [30.0, 40.0, 50.0])
-    np.testing.assert_allclose(gmms.pi[1], fbgmm.fit(x[1], 20, low=-30.0, high=40.0).pi, rtol=rounding)
+    np.testing.assert_allclose(gmms.pi[1], fbgmm.fit(x[1], 60, low=-30.0, high=40.0).pi, rtol=rounding)
 
 
 def test_under_jit(x, dtype, rounding):
