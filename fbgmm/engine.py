@@ -159,7 +159,7 @@ def _fit_core(data: Data, n: Array, t: Array, options: Options, devices: tuple[s
     status = data.status
     if isinstance(state, Counts) and capacity >= _FEW_CELLS:
         c = total(state)
-        status = status | jnp.where(_crowded(c), int(Status.MISFIT), 0)
+        status = status | jnp.where(_crowded(c) & (status == 0), int(Status.MISFIT), 0)
     return Mixture(basis, algorithm.weights(state, basis), status, data.outside)
 
 

@@ -89,7 +89,7 @@ class GramMixture:
             raise ValueError(f"of_second must be from 0 to the {len(data)} crops; found {of_second}")
         mixture = fit_batch(data.T, n, t, on_error="status")
         # An entry that is the same in all crops (a channel that never fires) has no width, and is drawn as it is.
-        if bool(jnp.any((mixture.status != Status.OK) & (mixture.status != Status.NO_WIDTH))):
+        if bool(jnp.any(mixture.status & ~(Status.NO_WIDTH | Status.MISFIT))):
             raise ValueError("data must be finite; found NaN, infinity or values whose square is not finite")
         second = (jnp.arange(len(data)) >= len(data) - of_second).astype(data.dtype)
         return cls(mixture, data, second, tuple(channels))
@@ -171,7 +171,7 @@ def normal_scores(mixture: Mixture, data: Float[Array, "N E"]) -> Float[Array, "
     scores = ndtri(at).T
     scores = scores - jnp.mean(scores, axis=0, keepdims=True)
     size = jnp.sqrt(jnp.mean(jnp.square(scores), axis=0, keepdims=True))
-    wide = (jnp.asarray(mixture.status) == Status.OK)[None, :] & (size > 0)
+    wide = (jnp.asarray(mixture.status) != Status.NO_WIDTH)[None, :] & (size > 0)
     return jnp.where(wide, scores / jnp.where(size > 0, size, 1), 0)
 
 

@@ -17,6 +17,7 @@ from ..fit import fit_batch
 from ..lengths import padded_length
 from ..mixture import Mixture
 from ..rotated import Rotated, fit_rotated
+from ..status import Status
 from .parts import k_means
 
 PARTS, PART, PART_T = 16, 300, 8.0
@@ -95,7 +96,7 @@ class LatentMixture:
         _check_counts(weights, 2 if independent else D + 1)
         rows = np.moveaxis(table, 1, 2).reshape(classes * D, -1)
         gmms = fit_batch(rows, n, t, weights=np.repeat(weights, D, axis=0), on_error="status")
-        bad = np.flatnonzero(np.asarray(gmms.status))
+        bad = np.flatnonzero(np.asarray(gmms.status) & ~Status.MISFIT)
         if bad.size:
             label, dimension = divmod(int(bad[0]), D)
             raise ValueError(
