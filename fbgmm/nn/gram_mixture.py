@@ -89,7 +89,7 @@ class GramMixture:
             raise ValueError(f"of_second must be from 0 to the {len(data)} crops; found {of_second}")
         mixture = fit_batch(data.T, n, t, on_error="status")
         # An entry that is the same in all crops (a channel that never fires) has no width, and is drawn as it is.
-        if bool(jnp.any(mixture.status & ~(Status.NO_WIDTH | Status.MISFIT))):
+        if bool(jnp.any(jnp.asarray(mixture.status) & ~(Status.NO_WIDTH | Status.MISFIT))):
             raise ValueError("data must be finite; found NaN, infinity or values whose square is not finite")
         second = (jnp.arange(len(data)) >= len(data) - of_second).astype(data.dtype)
         return cls(mixture, data, second, tuple(channels))
