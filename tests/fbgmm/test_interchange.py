@@ -130,7 +130,6 @@ class TestJaxLibraries:
         with jax.numpy_rank_promotion("allow"):  # these libraries broadcast as numpy does
             yield
 
-    @pytest.mark.slow
     def test_log_density_and_moments_of_one_and_of_a_batch(self, library, gmm, gmms):
         for g in (gmm, gmms):
             d = LIBRARIES[library](g)

@@ -77,7 +77,6 @@ def test_better_than_the_paper_on_a_smooth_density(algorithm, dtype):
     assert error["penalised"] < 0.5 * error["ml"]
 
 
-@pytest.mark.slow
 def test_multi_scale_keeps_a_narrow_peak(dtype):
     """Where a single kernel must choose between the peak and the bulk."""
     rng = np.random.default_rng(0)

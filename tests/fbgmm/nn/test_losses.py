@@ -77,7 +77,6 @@ def test_wide_components_are_no_targets():
         assert float(jnp.sum(target[:, -2:])) == 0
 
 
-@pytest.mark.slow
 def test_censored_targets_are_probabilities_and_exact_ones_densities():
     density = on_basis(np.zeros((4, 13)))
     low, high = jnp.array([0.5, 1.0, -jnp.inf, 0.0]), jnp.array([0.5, jnp.inf, -1.0, 2.0])
