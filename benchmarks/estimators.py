@@ -100,7 +100,7 @@ def absent() -> list[str]:
 
 
 def fit_of(name: str) -> Fit:
-    return OURS[name] if name in OURS else quietly(RIVALS[name].fit)
+    return quietly(OURS[name] if name in OURS else RIVALS[name].fit)
 
 
 def calls(name: str) -> int:
