@@ -1,4 +1,4 @@
-"""Candidates of one width: EM from the data's shares, stopped after few steps, at sixteen widths at once.
+"""Candidates of one width: EM from the data's shares, stopped after few steps, at eighteen widths at once.
 
 None of the steps is a kernel density estimate (Algorithm 2), many are the maximum likelihood, and stopping between is a
 regulariser.

@@ -11,6 +11,7 @@ PDE-based gradient limiting, Engineering with Computers 22, 95–109).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -83,11 +84,11 @@ def _slope(at: Coordinate) -> Array:
     return jnp.where(du > 0, jnp.diff(jnp.log(at.h)) / jnp.where(du > 0, du, 1), 0)
 
 
-def _ratio(f: object, z: Array) -> Array:
+def _ratio(f: Callable[[Array], Array], z: Array) -> Array:
     """f(z)/z for log1p and expm1, 1 at 0."""
     small = jnp.abs(z) < 1e-6
     safe = jnp.where(small, 1, z)
-    return jnp.where(small, 1, f(safe) / safe)  # type: ignore[operator]
+    return jnp.where(small, 1, f(safe) / safe)
 
 
 def coordinate(sample: Sample, low: Array, high: Array, grade: Array) -> Coordinate:
@@ -137,8 +138,7 @@ def _spacing(sample: Sample, low: Array, high: Array, grade: Array) -> tuple[Arr
     knots = jnp.concatenate([q, q[:-1] + meet])
     heights = jnp.minimum(jnp.concatenate([h, peak]), width)
     order = jnp.argsort(knots)
-    knots, heights = knots[order], heights[order]
-    return knots, heights
+    return knots[order], heights[order]
 
 
 def _extended(at: Coordinate) -> Coordinate:

@@ -19,7 +19,6 @@ from .report import NUMBERS
 
 _OCTAVE = 3  # the grid on which they are fitted: 256 bins
 _LEAST = 1.5 * 2**_OCTAVE / BINS  # least width: one and a half of its bins
-LEAST_OCTAVE = 2  # of the widths of `fbgmm.auto.octaves`, the octave where the least width lies
 _STEPS, _FOLD_STEPS = 120, 40  # of EM on all data, and from there on each training part
 _PACE = 1.8  # times the step of EM: below 2 it still converges, in little more than half of the steps
 
