@@ -14,8 +14,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from .._typing import Array, Bool, Float, Int
-from .octaves import OCTAVE, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
+from .._typing import Array, Float, Int
+from .octaves import OCTAVE, OCTAVES, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
 from .report import SCALE_STEPS
 
 _RATIO = RATIOS[:1]
@@ -29,7 +29,6 @@ def fit_scales(
     pilot: Float[Array, "splits bins"],
     points: Float[Array, ""],
     mirror: Int[Array, ""],
-    allowed: Bool[Array, " octaves"],
 ) -> tuple[Float[Array, "stops splits row"], Float[Array, "stops splits bins"]]:
     """The mixture after each number of steps of `SCALE_STEPS`.
 
@@ -38,14 +37,12 @@ def fit_scales(
         pilot: a density on the bins, near the data's.
         points: number of data points.
         mirror: as in `fbgmm.auto.octaves.blur`.
-        allowed: which widths take part; at least one.
 
     Returns:
         The weights, rows of `fbgmm.auto.octaves`, and the density on the finest bins.
     """
     shrink = _shrinkage(shares, pilot, points, mirror)
-    mass = (allowed / jnp.sum(allowed))[OCTAVE]
-    start = jnp.broadcast_to(mass / jnp.asarray(PER_BIN, mass.dtype), shrink.shape).astype(shrink.dtype)
+    start = jnp.broadcast_to(jnp.asarray(1 / (OCTAVES * PER_BIN), shrink.dtype), shrink.shape)
 
     def step(_: Array, p: Array) -> Array:
         ratio = shares / jnp.maximum(_density(p * shrink, mirror), 1e-12)

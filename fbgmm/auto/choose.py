@@ -166,7 +166,7 @@ def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tu
     fixed_merit = merit(fixed.density)
     octave, ratio = jnp.unravel_index(jnp.argmax(fixed_merit[:, 0]), (OCTAVES, 2))
     pilot = fixed.density[octave, 0, ratio]
-    scales, scale_density = fit_scales(shares, pilot, points, mirror, jnp.ones(OCTAVES, bool))
+    scales, scale_density = fit_scales(shares, pilot, points, mirror)
     free = fit_free(shares)
     free_density = free_densities(free)
     free_merit = merit(free_density) + jnp.asarray(FAVOUR, shares.dtype)

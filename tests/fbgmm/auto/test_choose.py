@@ -10,7 +10,7 @@ from scipy import stats
 
 import fbgmm
 from fbgmm.auto.all_widths import fit_scales
-from fbgmm.auto.octaves import BINS, OCTAVES, SIGMAS
+from fbgmm.auto.octaves import BINS, SIGMAS
 
 
 def draw(law, size, seed=0):
@@ -218,7 +218,7 @@ def test_all_widths_at_once_keep_a_spike_and_a_slab(dtype):
     truth = 0.5 * stats.norm.pdf(at, 0.5, 0.15) + 0.5 * stats.norm.pdf(at, 0.5, 0.004)
     shares = jnp.asarray(np.stack([truth / truth.sum()] * 2), dtype)
     run = jax.jit(fit_scales)
-    weights, found = run(shares, shares * BINS, jnp.asarray(1e5, dtype), jnp.asarray(0), jnp.ones(OCTAVES, bool))
+    weights, found = run(shares, shares * BINS, jnp.asarray(1e5, dtype), jnp.asarray(0))
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-4)
     assert np.abs(np.asarray(found)[-1, -1] - truth).mean() < 0.1
     assert SIGMAS.min() < 0.004 / 3
