@@ -10,6 +10,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
+
+if TYPE_CHECKING:
+    AnyArray = Any
+else:  # of JAX or of numpy, for functions that run in both
+    AnyArray = jax.Array | np.ndarray | np.generic
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Array, Bool, Float, Int, Shaped, UInt
@@ -26,4 +32,4 @@ else:
     Bool = Float = Int = Shaped = UInt = _Annotation
     Key = jax.Array
 
-__all__ = ["Array", "Bool", "Float", "Int", "Key", "Shaped", "UInt"]
+__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "Shaped", "UInt"]

@@ -16,7 +16,8 @@ import numpy as np
 from . import checks
 from ._typing import Array
 from .algorithms import Algorithm, resolve
-from .auto.arrays import fit_host, fit_rows
+from .auto.host import fit_host, fit_host_rows
+from .auto.traced import fit_rows
 from .basis import t_bound
 from .checks import Edges, Outside
 from .compiling import is_tracing
@@ -84,7 +85,7 @@ def fit(
     low, high = checks.given_range(low, high, dtype=x.dtype)
     drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     if n is None and t is None and algorithm is None:
-        choose = fit_host if host and checks.is_concrete(low, high) and not is_tracing() else fit_rows
+        choose = fit_host if host and _is_plain(low, high) else fit_rows
         return _checked(choose(x, weights, low, high, drop, ends_at), x, weights, low, high)
     parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
     n, t, algorithm = _defaults(n, t, algorithm, edges)
@@ -160,7 +161,8 @@ def fit_batch(
     low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
     drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
     if n is None and t is None and algorithm is None:
-        gmm = fit_rows(x, w, low, high, drop, ends_at)
+        choose = fit_host_rows if on_host(x, w) and _is_plain(low, high) else fit_rows
+        gmm = choose(x, w, low, high, drop, ends_at)
     else:
         n, t, algorithm = _defaults(n, t, algorithm, edges)
         ns = list(n) if _is_sequence(n) else [n]
@@ -185,6 +187,10 @@ def fit_batch(
         far = np.asarray(gmm.status) & Status.MISFIT
         warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
+
+
+def _is_plain(*ends: Any) -> bool:
+    return checks.is_concrete(*ends) and not is_tracing()
 
 
 def _defaults(n: Any, t: Any, algorithm: Any, edges: str) -> tuple[Any, Any, Any]:

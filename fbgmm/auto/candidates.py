@@ -11,8 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._typing import Array, Float
-from .octaves import PER_BIN, RATIOS, all_coarser, all_finest, blur
+from .._typing import AnyArray, Array, Float
+from .namespace import namespace
+from .octaves import PER_BIN, RATIOS, all_coarser, blur, densities
 from .report import STEPS
 
 FLOOR = 1e-4
@@ -49,15 +50,9 @@ def candidates(shares: Float[Array, "splits bins"], mirror: Array) -> Fitted:
     return Fitted(p, jnp.swapaxes(density, 0, 1))
 
 
-def densities(
-    p: Float[Array, "widths splits row"], mirror: Array, ratios: tuple[float, ...] = RATIOS
-) -> Float[Array, "octaves widths splits bins"]:
-    """Densities on the finest bins of the masses p, blurred."""
-    return all_finest(blur(p, mirror, ratios=ratios) * jnp.asarray(PER_BIN, p.dtype)[None, None])
-
-
 def scores(
-    density: Float[Array, "*candidates folds bins"], folds: Float[Array, "folds bins"]
-) -> Float[Array, "*candidates"]:
+    density: Float[AnyArray, "*candidates folds bins"], folds: Float[AnyArray, "folds bins"]
+) -> Float[AnyArray, "*candidates"]:
     """Log-likelihood of each fold under the candidates fitted without it, above that of a uniform density in u."""
-    return jnp.einsum("fb,...fb->...", folds, jnp.log((1 - FLOOR) * density + FLOOR))
+    xp = namespace(density)
+    return xp.einsum("fb,...fb->...", folds, xp.log((1 - FLOOR) * density + FLOOR))

@@ -1,12 +1,8 @@
-"""What `fit(x)` does: the data choose the coordinate, the widths and the smoothing.
-
-    x ──sample──▶ coordinate ──bins──▶ counts ──thin──▶ folds ──▶ candidates ──cross-validation──▶ average ──▶ one basis
+"""The choice of `fit(x)`: candidates of several kinds, cross-validated and averaged. The part that is compiled.
 
 Each candidate is a mixture in the coordinate: of one width after few steps of EM (`candidates`), of all widths at once
 (`all_widths`), or of a few free normal densities (`free_mixtures`). Each is fitted to four fifths of the counts and
-scored on the last fifth, for all five; the free ones begin there from a fit to all, which flatters them a little. Their
-average, weighted by the scores, stands on one fine basis, because a normal density of width σ is a smear of narrower
-ones: N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²). Beyond the data it goes on as their tails do (`tails`).
+scored on the last fifth, for all five; the free ones begin there from a fit to all, which flatters them a little.
 """
 
 from __future__ import annotations
@@ -17,22 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array, Bool, Float
-from ..basis import Basis
+from .._typing import AnyArray, Array, Float
+from ..compiling import quick_jit
 from .all_widths import fit_scales
-from .bins import bin_edges, count_sample, heavy_bins, resolved, spread, thin
-from .candidates import FLOOR, candidates, densities, scores
-from .coordinate import GRADES, Coordinate, coordinate, h_of, x_of
+from .bins import spread, thin
+from .candidates import FLOOR, Fitted, candidates, scores
+from .coordinate import h_of
+from .free_mixtures import Free, fit_free
 from .free_mixtures import densities as free_densities
-from .free_mixtures import fit_free, on_bins
-from .misfit import misfit
-from .octaves import BINS, OCTAVES, PER_BIN, RATIOS, SIGMAS, SIZES, all_coarser, blur, sum_finest
-from .report import LEAST_POINTS, NUMBERS, STEPS, Choice
-from .sample import Sample
-from .tails import Tail, beyond, tails
-
-COMPONENTS = 2 * BINS
-"""Of the answer: the bins, and half as many cells again on either side, growing outwards."""
+from .namespace import namespace
+from .octaves import OCTAVES, SIGMAS, SIZES
+from .prepare import Prepared, centres, shares_of
+from .report import LEAST_POINTS, NUMBERS, STEPS
 
 TEMPERATURE = 2.0
 """A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate."""
@@ -43,230 +35,155 @@ COMPLEXITY = 0.4
 FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
 """Added to the logarithm of the weight of each free mixture: where a few normal clumps explain the data, they do."""
 
-EDGE_EVIDENCE = 2.0
-"""Nats of cross-validated likelihood that an edge must gain to be believed."""
 
-BEND_RANGE, BEND_POINTS = 13.0, 200.0
-"""Times the length of data that would have a mass of one at the densest place: over a shorter range linear bins are
-fine. Of fewer points, which say less about the densest place, so much less."""
-
-BEND_EVIDENCE = 7.0, 0.02
-"""Nats of cross-validated likelihood that a bent coordinate must gain over the linear one: so many, and so many for
-each point."""
-
-UNSEEN = 0.1
-"""Mass in points, spread evenly in the coordinate: where no point was seen there may be one."""
-
-MARGIN = BINS // 2
-_EDGE_BINS = 8  # over which the height at an edge is taken
-
-
-class Prepared(NamedTuple):
-    """What is read from the sample of one data set.
+class Split(NamedTuple):
+    """The counts of one data set, for cross-validation.
 
     Attributes:
-        sample: as it was given.
-        at: the coordinate.
-        edges: of the bins, in the units of the data, shape (BINS + 1,).
-        resolved: which of them are not within the cell of a rounded value.
-        heavy: bins in and about the cells of values that hold much of the data each, shape (BINS,).
-        mirror: at which ends of the range mirrored data predict better: 1 low, 2 high, 3 both.
-        tails: below and above the data; leaves have an axis of two.
-        distinct: share of the points whose value is not that of another.
-        bend: which of `fbgmm.auto.coordinate.GRADES`.
-        given: which ends of the range were given: 1 low, 2 high, 3 both.
+        folds: counts of each fold, shape (folds, BINS).
+        counts: their sum.
+        log_h: log dx/du at the centres of the bins: scores are in the units of the data.
+        mirror: at which ends the data are mirrored: 1 low, 2 high, 3 both.
+        rule: logarithms of the weights of the candidates of one width where the points are too few to choose, of which
+            one is not −∞; shape (octave, steps, width).
     """
 
-    sample: Sample
-    at: Coordinate
-    edges: Float[Array, "*batch edges"]
-    resolved: Bool[Array, "*batch edges"]
-    heavy: Bool[Array, "*batch bins"]
-    mirror: Array
-    tails: Tail
-    distinct: Array
-    bend: Array
-    given: Array
+    folds: Float[AnyArray, "*batch folds bins"]
+    counts: Float[AnyArray, "*batch bins"]
+    log_h: Float[AnyArray, "*batch bins"]
+    mirror: AnyArray
+    rule: AnyArray
 
 
-def prepare(sample: Sample, low: Array, high: Array, given: Array, total: Array) -> Prepared:
-    """The coordinate and the edges, by cross-validated kernel estimates of the sample, and the tails.
+class Chosen(NamedTuple):
+    """The average, and how it came about.
 
-    Args:
-        low, high: of the data, or given.
-        given: which of them are given: 1 low, 2 high, 3 both.
-        total: number of points of the data.
+    Attributes:
+        p: masses of the components of all octaves and both widths, shape (2, row).
+        free: the mixtures with free means and widths, fitted to all data.
+        weight, scale_weight, free_weight: of the candidates, as `fbgmm.auto.report.Choice` has them.
+        score, error: cross-validated mean log-likelihood of a point, and its standard error.
+        parameters: by how much the likelihood of what was fitted exceeds the cross-validated one.
     """
-    # A rounded value at the end of the range has a cell of its own, which reaches beyond.
-    low = jnp.where(given % 2 == 1, low, low - sample.left[0])
-    high = jnp.where(given // 2 == 1, high, high + sample.right[-1])
-    grades = jnp.asarray(GRADES, low.dtype)
-    ats = jax.vmap(lambda grade: coordinate(sample, low, high, grade))(grades)
-    evidence = jax.vmap(lambda at: _evidence(sample, at))(ats)  # by coordinate and ends that are mirrored
-    evidence = evidence - EDGE_EVIDENCE * jnp.array([[0, 1, 1, 2]])
-    best = jnp.max(evidence, axis=1)
-    seen = jnp.sum(sample.w)
-    gained = best[1] - best[0] > BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * seen
-    coarse = high - low > BEND_RANGE * jnp.minimum(seen / BEND_POINTS, 1) * jnp.min(ats.h[1])
-    bend = jnp.where(gained & coarse, 1, 0)
-    at = jax.tree.map(lambda a: a[bend], ats)
-    edges = bin_edges(at)
-    least = jnp.stack([edges[1] - edges[0], edges[-1] - edges[-2]])
-    distinct = 1 - jnp.sum(sample.tied * (sample.w > 0)) / jnp.maximum(jnp.sum(sample.w > 0), 1)
-    mirror = jnp.argmax(evidence[bend]).astype(jnp.int32)
-    tail = tails(sample, total, least)
-    seen_at = resolved(edges, sample)
-    return Prepared(sample, at, edges, seen_at, heavy_bins(edges, seen_at, sample), mirror, tail, distinct, bend, given)
+
+    p: Array
+    free: Free
+    weight: Array
+    scale_weight: Array
+    free_weight: Array
+    score: Array
+    error: Array
+    parameters: Array
 
 
-def _evidence(sample: Sample, at: Coordinate) -> Array:
-    """Cross-validated log-likelihood of kernel estimates, in the units of the data, for each choice of ends; (4,)."""
-    edges = bin_edges(at)
-    counts = count_sample(edges, sample)
-    both = spread(jnp.concatenate([thin(counts), counts[None]]), resolved(edges, sample))
-    folds, total = both[:-1], both[-1]
-    row = all_coarser(_shares(total[None] - folds))[None]
-    wide = RATIOS[1:]  # one width of each octave will do
-
-    def score_of(mirror: Array) -> Array:
-        return jax.nn.logsumexp(scores(densities(row, mirror, wide), folds))
-
-    score = jax.lax.map(score_of, jnp.arange(4))
-    return score - jnp.sum(total * jnp.log(h_of(at, _centres(total))))
-
-
-def _shares(counts: Array) -> Array:
-    return counts / jnp.maximum(jnp.sum(counts, axis=-1, keepdims=True), 1e-30)
-
-
-def _centres(like: Array) -> Array:
-    return (jnp.arange(BINS, dtype=like.dtype) + 0.5) / BINS
-
-
-def choose(counts: Float[Array, " bins"], found: Prepared, support: Array) -> tuple[Basis, Float[Array, " n"], Choice]:
-    """From counts on the bins of a coordinate to the answer's basis and weights, and how they were chosen. Pure.
+def split(counts: Float[AnyArray, " bins"], found: Prepared, support: AnyArray) -> Split:
+    """Draws the folds, in numpy or in JAX.
 
     Args:
-        counts: of all the data.
+        counts: of all the data, on the bins of the coordinate.
         support: at which ends of the range the support of the density ends: 1 low, 2 high, 3 both; −1: where the
             data say so.
     """
-    points = jnp.sum(counts)
-    both = spread(jnp.concatenate([thin(counts), counts[None]]), found.resolved)
-    folds, counts = both[:-1], both[-1]
-    shares = _shares(jnp.concatenate([counts[None] - folds, counts[None]]))
-    mirror = jnp.where(support < 0, found.mirror, support)
-
-    def merit(density: Array) -> Array:
-        score = scores(density[..., :-1, :], folds)
-        parameters = scores(density[..., -1:, :], counts[None]) - score
-        return (score - COMPLEXITY * jnp.maximum(parameters, 0)) / TEMPERATURE
-
-    fixed = candidates(shares, mirror)
-    fixed_merit = merit(fixed.density)
-    octave, ratio = jnp.unravel_index(jnp.argmax(fixed_merit[:, 0]), (OCTAVES, 2))
-    pilot = fixed.density[octave, 0, ratio]
-    scales, scale_density = fit_scales(shares, pilot, points, mirror)
-    free = fit_free(shares)
-    free_density = free_densities(free)
-    free_merit = merit(free_density) + jnp.asarray(FAVOUR, shares.dtype)
-
-    few = points < LEAST_POINTS
-    fixed_merit = jnp.where(few, _silverman(shares[-1], points), fixed_merit)
-    other_merit = jnp.where(few, -jnp.inf, jnp.concatenate([merit(scale_density), free_merit]))
-    flat = jax.nn.softmax(jnp.concatenate([fixed_merit.reshape(-1), other_merit]))
-    weight, scale_weight, free_weight = jnp.split(flat, [fixed_merit.size, fixed_merit.size + len(scale_density)])
-    weight = weight.reshape(fixed_merit.shape)
-
-    g = jnp.einsum("otk,otksb->sb", weight, fixed.density)
-    g = g + jnp.einsum("n,nsb->sb", scale_weight, scale_density) + jnp.einsum("n,nsb->sb", free_weight, free_density)
-    logs = jnp.log((1 - FLOOR) * g + FLOOR)
-    slopes = -jnp.log(h_of(found.at, _centres(counts)))[None]  # scores in the units of the data
-    points_ = jnp.maximum(points, 1e-30)
-    score = jnp.sum(folds * (logs[:-1] + slopes)) / points_
-    variance = jnp.sum(folds * jnp.square(logs[:-1] + slopes - score)) / points_
-    optimism = jnp.sum(counts * logs[-1]) - jnp.sum(folds * logs[:-1])
-
-    shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), SIZES, axis=-1, total_repeat_length=SIZES.sum())
-    p = jnp.sum(shared * fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scales[:, -1])
-    masses = _on_bins(p, mirror) + on_bins(free, free_weight, 1 / BINS)
-    masses = _balanced(masses, shares[-1], found.heavy)
-    closed = jnp.where(support < 0, mirror & found.given, support)
-    basis, pi = _answer(masses, found.at, _with_edges(found, masses, mirror), closed, points)
-    far = misfit(basis, pi, found.sample)
-    weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
-    error = jnp.sqrt(variance / points_)
-    bend = jnp.asarray(GRADES, shares.dtype)[found.bend]
-    return (
-        basis,
-        pi,
-        Choice(*weights, mirror, bend, found.tails.shape, points, score, error, optimism, found.distinct, *far),
-    )
+    xp = namespace(counts)
+    both = spread(xp.concatenate([thin(counts), counts[None]]), found.resolved)
+    mirror = xp.where(support < 0, found.mirror, support)
+    log_h = xp.log(h_of(found.at, centres(counts)))
+    return Split(both[:-1], both[-1], log_h, mirror, _silverman(shares_of(both[-1]), xp.sum(counts)))
 
 
-def _silverman(share: Array, points: Array) -> Array:
-    """A table with one candidate: the kernel density estimate whose width is next to Silverman's."""
-    below = jnp.cumsum(share)
-    q1, q3 = (jnp.interp(jnp.asarray(q, share.dtype), below, _centres(share)) for q in (0.25, 0.75))
-    width = jnp.maximum((q3 - q1) / 1.34, 1e-3)
-    target = 0.9 * width * jnp.maximum(points, 1) ** -0.2
-    distance = jnp.abs(jnp.log(jnp.asarray(SIGMAS, target.dtype)) - jnp.log(target))
-    table = jnp.where(distance == jnp.min(distance), 0.0, -jnp.inf)
-    return jnp.stack([table, *[jnp.full_like(table, -jnp.inf)] * (len(STEPS) - 1)], axis=1)
+class Begun(NamedTuple):
+    """The candidates of one width, and what the others begin with.
 
-
-def _on_bins(p: Array, mirror: Array) -> Array:
-    """The masses p of all octaves and both widths, each blurred but for a bin's width, on the finest bins."""
-    blurred = jnp.sum(blur(p[:, None], mirror, less=1.0), axis=(0, 1))
-    return sum_finest(blurred * jnp.asarray(PER_BIN / BINS, p.dtype))
-
-
-def _balanced(masses: Array, shares: Array, heavy: Array) -> Array:
-    """The masses, with that about heavy values, and that elsewhere, as the data have it.
-
-    What holds narrow components back takes a few per cent from what lies beside a spike; this gives it back.
+    Attributes:
+        shares: of the data in each bin, one row for each training part, the last for all data.
+        fixed: the candidates.
+        merit: their log weights, shape (octave, steps, width).
+        pilot: the density of the best kernel estimate, shape (splits, BINS).
     """
-    masses = jnp.maximum(masses, 0)
 
-    def part(where: Array) -> Array:
-        own = jnp.sum(jnp.where(where, masses, 0))
-        return jnp.where(where, masses, 0) * (jnp.sum(jnp.where(where, shares, 0)) / jnp.maximum(own, 1e-30))
-
-    some = jnp.any(heavy) & ~jnp.all(heavy)
-    return jnp.where(some, part(heavy) + part(~heavy), masses)
+    shares: Array
+    fixed: Fitted
+    merit: Array
+    pilot: Array
 
 
-def answer_basis(at: Coordinate) -> Basis:
-    """Cells of equal width in the coordinate, and components as wide as they are."""
-    dtype = at.x.dtype
-    edges = x_of(at, (jnp.arange(COMPONENTS + 1, dtype=dtype) - MARGIN) / BINS)
-    u = (jnp.arange(COMPONENTS, dtype=dtype) + 0.5 - MARGIN) / BINS
-    mu, r = x_of(at, u), jnp.diff(edges)
-    return Basis(edges[0], edges[-1], r, h_of(at, u) / BINS, COMPONENTS, 1, mu, edges)
+def begin(data: Split) -> Begun:
+    """The candidates of one width. Pure."""
+    shares = shares_of(jnp.concatenate([data.counts[None] - data.folds, data.counts[None]]))
+    fixed = candidates(shares, data.mirror)
+    merit = _merit(fixed.density, data)
+    octave, ratio = jnp.unravel_index(jnp.argmax(merit[:, 0]), (OCTAVES, 2))
+    return Begun(shares, fixed, merit, fixed.density[octave, 0, ratio])
 
 
-def _with_edges(found: Prepared, masses: Array, mirror: Array) -> Tail:
-    """The tails, short ones at mirrored ends: where it has the height f, the mass 1/N reaches about 1/(N f)."""
-    share = jnp.stack([jnp.sum(masses[:_EDGE_BINS]), jnp.sum(masses[-_EDGE_BINS:])]) / jnp.sum(masses)
-    width = jnp.stack([found.edges[_EDGE_BINS] - found.edges[0], found.edges[-1] - found.edges[-1 - _EDGE_BINS]])
-    wanted = jnp.stack([mirror % 2, mirror // 2]) == 1
-    reach = found.tails.mass * width / jnp.maximum(share, 1e-30)
-    return found.tails._replace(edge=jnp.where(wanted, reach, jnp.inf))
+def average(data: Split, begun: Begun, scales: tuple[Array, Array]) -> Chosen:
+    """All candidates, weighted by their merit. Pure.
+
+    Args:
+        scales: the mixtures of all widths, from `fit_scales`.
+    """
+    scale_p, scale_density = scales
+    free = fit_free(begun.shares)
+    more = jnp.concatenate([scale_density, free_densities(free)])
+    more_merit = _merit(more, data).at[len(scale_p) :].add(jnp.asarray(FAVOUR, more.dtype))
+
+    points = jnp.sum(data.counts)
+    few = points < LEAST_POINTS
+    merit = jnp.where(few, data.rule, begun.merit)
+    flat = jax.nn.softmax(jnp.concatenate([merit.reshape(-1), jnp.where(few, -jnp.inf, more_merit)]))
+    weight, other = flat[: merit.size].reshape(merit.shape), flat[merit.size :]
+    scale_weight, free_weight = other[: len(scale_p)], other[len(scale_p) :]
+
+    density = jnp.tensordot(weight, begun.fixed.density, 3) + jnp.tensordot(other, more, 1)
+    shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), SIZES, axis=-1, total_repeat_length=SIZES.sum())
+    p = jnp.sum(shared * begun.fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scale_p[:, -1])
+    weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
+    last = jax.tree.map(lambda a: a[-1:], free)
+    return Chosen(p, last, *weights, *_quality(density, data, points))
 
 
-def _answer(masses: Array, at: Coordinate, tail: Tail, closed: Array, points: Array) -> tuple[Basis, Array]:
-    """The answer: masses on the bins, thinly spread ones where nothing was seen, and the tails beyond the data."""
-    basis = answer_basis(at)
-    cells = jnp.arange(COMPONENTS)
-    inside = (cells >= MARGIN) & (cells < MARGIN + BINS)
-    # Both tails at once: the lower one is that of the data with their signs turned.
-    signs = jnp.array([-1, 1], basis.dtype)
-    open_ends = jnp.stack([closed % 2, closed // 2]) == 0  # the support ends at the others
-    outer = (signs[:, None] * basis.mu[None] > tail.start[:, None]) & open_ends[:, None]
-    survival = jax.vmap(beyond)(tail, signs[:, None] * basis.edges[None])
-    outside = jnp.sum(jnp.where(outer, jnp.abs(jnp.diff(survival, axis=-1)), 0), axis=0)
-    body = jnp.where(inside & ~outer.any(axis=0), jnp.maximum(jnp.pad(masses, MARGIN), 0), 0)
-    unseen = UNSEEN / (points + 1)
-    rest = 1 - jnp.sum(outside) - unseen
-    pi = rest * body / jnp.maximum(jnp.sum(body), 1e-30) + outside + unseen * inside / BINS
-    return basis, pi / jnp.sum(pi)
+def choose(data: Split) -> Chosen:
+    """From counts to the weights of all candidates. Pure."""
+    begun = begin(data)
+    scales = fit_scales(begun.shares, begun.pilot, jnp.sum(data.counts), data.mirror)
+    return average(data, begun, scales)
+
+
+_begin, _average = quick_jit(begin), quick_jit(average)
+_fit_scales = jax.jit(fit_scales)  # most of the time of a fit: worth all of XLA's passes
+
+
+def choose_on_host(data: Split) -> Chosen:
+    """As `choose`, for concrete arrays."""
+    begun = _begin(data)
+    return _average(data, begun, _fit_scales(begun.shares, begun.pilot, data.counts.sum(), data.mirror))
+
+
+def _merit(density: Array, data: Split) -> Array:
+    """Log-likelihood of each candidate in cross-validation, less a share of its effective parameters, tempered."""
+    score = scores(density[..., :-1, :], data.folds)
+    parameters = scores(density[..., -1:, :], data.counts[None]) - score
+    return (score - COMPLEXITY * jnp.maximum(parameters, 0)) / TEMPERATURE
+
+
+def _quality(density: Array, data: Split, points: Array) -> tuple[Array, Array, Array]:
+    """Score of the average, its standard error, and the effective number of parameters."""
+    logs = jnp.log((1 - FLOOR) * density + FLOOR)
+    points = jnp.maximum(points, 1e-30)
+    each = logs[:-1] - data.log_h[None]
+    score = jnp.sum(data.folds * each) / points
+    variance = jnp.sum(data.folds * jnp.square(each - score)) / points
+    optimism = jnp.sum(data.counts * logs[-1]) - jnp.sum(data.folds * logs[:-1])
+    return score, jnp.sqrt(variance / points), optimism
+
+
+def _silverman(share: AnyArray, points: AnyArray) -> AnyArray:
+    """A table with one candidate: the kernel density estimate whose width is next to Silverman's."""
+    xp = namespace(share)
+    below = xp.cumsum(share)
+    q1, q3 = (xp.interp(xp.asarray(q, share.dtype), below, centres(share)) for q in (0.25, 0.75))
+    width = xp.maximum((q3 - q1) / 1.34, 1e-3)
+    target = 0.9 * width * xp.maximum(points, 1) ** -0.2
+    distance = xp.abs(xp.log(xp.asarray(SIGMAS, share.dtype)) - xp.log(target))
+    table = xp.where(distance == xp.min(distance), 0.0, -xp.inf).astype(share.dtype)
+    return xp.stack([table, *[xp.full_like(table, -xp.inf)] * (len(STEPS) - 1)], axis=1)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array, Float
+from .._typing import AnyArray, Float
+from .namespace import namespace
 from .octaves import BINS
 from .sample import Sample
 
@@ -46,107 +46,113 @@ class Coordinate(NamedTuple):
         u: of the knots.
     """
 
-    x: Float[Array, "*batch knots"]
-    h: Float[Array, "*batch knots"]
-    u: Float[Array, "*batch knots"]
+    x: Float[AnyArray, "*batch knots"]
+    h: Float[AnyArray, "*batch knots"]
+    u: Float[AnyArray, "*batch knots"]
 
 
-def u_of(at: Coordinate, x: Float[Array, "*points"]) -> Float[Array, "*points"]:
+def u_of(at: Coordinate, x: Float[AnyArray, "*points"]) -> Float[AnyArray, "*points"]:
     """The coordinate of x."""
-    x = jnp.clip(x, at.x[0], at.x[-1])
+    xp = namespace(at.x)
+    x = xp.clip(x, at.x[0], at.x[-1])
     slope, a = _piece(at, at.x, x)
     step = x - at.x[a]
-    return at.u[a] + step / at.h[a] * _ratio(jnp.log1p, slope * step / at.h[a])
+    return at.u[a] + step / at.h[a] * _ratio(xp.log1p, slope * step / at.h[a])
 
 
-def x_of(at: Coordinate, u: Float[Array, "*points"]) -> Float[Array, "*points"]:
+def x_of(at: Coordinate, u: Float[AnyArray, "*points"]) -> Float[AnyArray, "*points"]:
     """The point whose coordinate is u."""
+    xp = namespace(at.x)
     slope, a = _piece(at, at.u, u)
     step = u - at.u[a]
-    return at.x[a] + step * at.h[a] * _ratio(jnp.expm1, slope * step)
+    return at.x[a] + step * at.h[a] * _ratio(xp.expm1, slope * step)
 
 
-def h_of(at: Coordinate, u: Float[Array, "*points"]) -> Float[Array, "*points"]:
+def h_of(at: Coordinate, u: Float[AnyArray, "*points"]) -> Float[AnyArray, "*points"]:
     """dx/du at the point whose coordinate is u."""
     slope, a = _piece(at, at.u, u)
-    return at.h[a] * jnp.exp(slope * (u - at.u[a]))
+    return at.h[a] * namespace(at.x).exp(slope * (u - at.u[a]))
 
 
-def _piece(at: Coordinate, knots: Array, points: Array) -> tuple[Array, Array]:
+def _piece(at: Coordinate, knots: AnyArray, points: AnyArray) -> tuple[AnyArray, AnyArray]:
     """d log h/du on the piece of each point, and the end of the piece where h is less: from there nothing is lost."""
-    k = jnp.clip(jnp.searchsorted(knots, points, side="right") - 1, 0, knots.shape[0] - 2)
+    xp = namespace(knots)
+    k = xp.clip(xp.searchsorted(knots, points, side="right") - 1, 0, knots.shape[0] - 2)
     return _slope(at)[k], k + (at.h[k] > at.h[k + 1])
 
 
-def _slope(at: Coordinate) -> Array:
+def _slope(at: Coordinate) -> AnyArray:
     """d log h/du of each piece."""
-    du = jnp.diff(at.u)
-    return jnp.where(du > 0, jnp.diff(jnp.log(at.h)) / jnp.where(du > 0, du, 1), 0)
+    xp = namespace(at.u)
+    du = xp.diff(at.u)
+    return xp.where(du > 0, xp.diff(xp.log(at.h)) / xp.where(du > 0, du, 1), 0)
 
 
-def _ratio(f: Callable[[Array], Array], z: Array) -> Array:
+def _ratio(f: Callable[[AnyArray], AnyArray], z: AnyArray) -> AnyArray:
     """f(z)/z for log1p and expm1, 1 at 0."""
-    small = jnp.abs(z) < 1e-6
-    safe = jnp.where(small, 1, z)
-    return jnp.where(small, 1, f(safe) / safe)
+    xp = namespace(z)
+    small = xp.abs(z) < 1e-6
+    safe = xp.where(small, 1, z)
+    return xp.where(small, 1, f(safe) / safe)
 
 
-def coordinate(sample: Sample, low: Array, high: Array, grade: Array) -> Coordinate:
+def coordinate(sample: Sample, low: AnyArray, high: AnyArray, grade: AnyArray) -> Coordinate:
     """The coordinate of one data set over [low, high].
 
     Args:
         grade: one of `GRADES`.
     """
+    xp = namespace(sample.x)
     x, raw = _spacing(sample, low, high, grade)
-    bend = jnp.where(grade > 0, OWN, 0)
+    bend = xp.where(grade > 0, OWN, 0)
     h = 1 / ((1 - bend) / (high - low) + bend / raw)
-    steps = jnp.diff(x)
+    steps = xp.diff(x)
     # ∫ dx/h over a piece on which h is linear: dx over the logarithmic mean of h at its ends.
-    z = jnp.diff(h) / h[:-1]
-    lengths = steps / h[:-1] * _ratio(jnp.log1p, z)
-    total = jnp.sum(lengths)
-    u = jnp.concatenate([jnp.zeros(1, x.dtype), jnp.minimum(jnp.cumsum(lengths)[:-1] / total, 1), jnp.ones(1, x.dtype)])
+    z = xp.diff(h) / h[:-1]
+    lengths = steps / h[:-1] * _ratio(xp.log1p, z)
+    total = xp.sum(lengths)
+    u = xp.concatenate([xp.zeros(1, x.dtype), xp.minimum(xp.cumsum(lengths)[:-1] / total, 1), xp.ones(1, x.dtype)])
     return _extended(Coordinate(x, h * total, u))
 
 
-def _spacing(sample: Sample, low: Array, high: Array, grade: Array) -> tuple[Array, Array]:
+def _spacing(sample: Sample, low: AnyArray, high: AnyArray, grade: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Knots, and h of the data's own spacing at them: quantiles with peaks between them, made smooth."""
-    mass = jnp.cumsum(sample.w)
+    xp = namespace(sample.x)
+    mass = xp.cumsum(sample.w)
     # Each interval holds at least √N points, and eight: of fewer the spacing says little.
-    pieces = jnp.clip(jnp.floor(mass[-1] / jnp.maximum(jnp.sqrt(mass[-1]), 8)), 2, INTERVALS)
-    levels = jnp.minimum(jnp.arange(1, INTERVALS, dtype=low.dtype) / pieces, 1) * mass[-1]
-    used = jnp.arange(INTERVALS) < pieces
-    i = jnp.minimum(jnp.searchsorted(mass, levels), mass.shape[0] - 1)
-    width, grade = high - low, jnp.maximum(grade, 1)
-    q = jnp.concatenate([low[None], jnp.clip(sample.x[i], low, high), high[None]])
-    info = jnp.finfo(low.dtype)
-    tiny = jnp.maximum(
-        jnp.max(jnp.abs(q)) * info.tiny**0.75, jnp.maximum(jnp.abs(q[1:]), jnp.abs(q[:-1])) * 4 * info.eps
-    )
+    pieces = xp.clip(xp.floor(mass[-1] / xp.maximum(xp.sqrt(mass[-1]), 8)), 2, INTERVALS)
+    levels = xp.minimum(xp.arange(1, INTERVALS, dtype=low.dtype) / pieces, 1) * mass[-1]
+    used = xp.arange(INTERVALS) < pieces
+    i = xp.minimum(xp.searchsorted(mass, levels), mass.shape[0] - 1)
+    width, grade = high - low, xp.maximum(grade, 1)
+    q = xp.concatenate([low[None], xp.clip(sample.x[i], low, high), high[None]])
+    info = xp.finfo(low.dtype)
+    tiny = xp.maximum(xp.max(xp.abs(q)) * info.tiny**0.75, xp.maximum(xp.abs(q[1:]), xp.abs(q[:-1])) * 4 * info.eps)
     # A tied value that fills whole intervals has them as wide as the cell of its rounding.
     room = (sample.left + sample.right)[i]
-    room = jnp.concatenate([room[:1], room, room[-1:]])
-    own = jnp.where(used, jnp.maximum(jnp.diff(q), tiny), width)
-    at = jnp.maximum(jnp.minimum(jnp.maximum(own[:-1], room[1:-1]), jnp.maximum(own[1:], room[1:-1])), tiny[1:])
-    ends = jnp.maximum(own[:1], room[:1]), jnp.maximum(own[-1:], jnp.where(used[-1], room[-1:], 0))
-    h = jnp.concatenate([ends[0], at, ends[1]]) * pieces
-    h = jnp.min(h[None] + grade * jnp.abs(q[:, None] - q[None]), axis=1)
-    gap = jnp.diff(q)
+    room = xp.concatenate([room[:1], room, room[-1:]])
+    own = xp.where(used, xp.maximum(xp.diff(q), tiny), width)
+    at = xp.maximum(xp.minimum(xp.maximum(own[:-1], room[1:-1]), xp.maximum(own[1:], room[1:-1])), tiny[1:])
+    ends = xp.maximum(own[:1], room[:1]), xp.maximum(own[-1:], xp.where(used[-1], room[-1:], 0))
+    h = xp.concatenate([ends[0], at, ends[1]]) * pieces
+    h = xp.min(h[None] + grade * xp.abs(q[:, None] - q[None]), axis=1)
+    gap = xp.diff(q)
     # Between two knots h may rise from both sides to where the slopes meet.
-    meet = jnp.clip((gap + (h[1:] - h[:-1]) / grade) / 2, 0.25 * gap, 0.75 * gap)
-    peak = jnp.minimum(h[:-1] + grade * meet, h[1:] + grade * (gap - meet))
-    knots = jnp.concatenate([q, q[:-1] + meet])
-    heights = jnp.minimum(jnp.concatenate([h, peak]), width)
-    order = jnp.argsort(knots)
+    meet = xp.clip((gap + (h[1:] - h[:-1]) / grade) / 2, 0.25 * gap, 0.75 * gap)
+    peak = xp.minimum(h[:-1] + grade * meet, h[1:] + grade * (gap - meet))
+    knots = xp.concatenate([q, q[:-1] + meet])
+    heights = xp.minimum(xp.concatenate([h, peak]), width)
+    order = xp.argsort(knots)
     return knots[order], heights[order]
 
 
 def _extended(at: Coordinate) -> Coordinate:
     """With a piece of growing cells beyond either end."""
+    xp = namespace(at.x)
     rate = GROWTH * BINS
-    reach = jnp.asarray(np.expm1(rate * _OUTSIDE) / rate, at.x.dtype)
-    top = jnp.exp(jnp.asarray(rate * _OUTSIDE, at.x.dtype))
-    x = jnp.concatenate([at.x[:1] - at.h[:1] * reach, at.x, at.x[-1:] + at.h[-1:] * reach])
-    h = jnp.concatenate([at.h[:1] * top, at.h, at.h[-1:] * top])
-    outside = jnp.asarray([_OUTSIDE], at.u.dtype)
-    return Coordinate(x, h, jnp.concatenate([-outside, at.u, 1 + outside]))
+    reach = xp.asarray(np.expm1(rate * _OUTSIDE) / rate, at.x.dtype)
+    top = xp.exp(xp.asarray(rate * _OUTSIDE, at.x.dtype))
+    x = xp.concatenate([at.x[:1] - at.h[:1] * reach, at.x, at.x[-1:] + at.h[-1:] * reach])
+    h = xp.concatenate([at.h[:1] * top, at.h, at.h[-1:] * top])
+    outside = xp.asarray([_OUTSIDE], at.u.dtype)
+    return Coordinate(x, h, xp.concatenate([-outside, at.u, 1 + outside]))

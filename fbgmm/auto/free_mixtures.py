@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array, Float
+from .._typing import AnyArray, Array, Float
+from .namespace import namespace
 from .octaves import BINS, coarser, finer
 from .report import NUMBERS
 
@@ -53,16 +54,18 @@ def densities(free: Free) -> Float[Array, "mixtures splits bins"]:
     return finer(jnp.einsum("skb,mk->msb", terms, _members(terms)), _OCTAVE)
 
 
-def on_bins(free: Free, shares: Float[Array, " mixtures"], less: float) -> Float[Array, " bins"]:
-    """Masses of the mixtures of all the data, in these shares, on the finest bins.
+def on_bins(free: Free, shares: Float[AnyArray, " mixtures"], less: float) -> Float[AnyArray, " bins"]:
+    """Masses of the mixtures, in these shares, on the finest bins.
 
     Args:
+        free: of one split, that of all the data.
         less: width taken off each component, in squares.
     """
-    centres = (jnp.arange(BINS, dtype=shares.dtype) + 0.5) / BINS
-    last = jax.tree.map(lambda a: a[-1:], free)
-    last = last._replace(weight=last.weight * shares[_OF][None], width=jnp.sqrt(jnp.square(last.width) - less**2))
-    return jnp.sum(_terms(last, centres)[0], axis=0) / BINS
+    xp = namespace(shares)
+    centres = (xp.arange(BINS, dtype=shares.dtype) + 0.5) / BINS
+    narrower = xp.sqrt(xp.square(free.width) - less**2)
+    terms = _terms(free._replace(weight=free.weight * shares[_OF][None], width=narrower), centres)
+    return xp.sum(terms[0], axis=0) / BINS
 
 
 def _grid(dtype: jnp.dtype) -> Array:
@@ -93,11 +96,12 @@ def _start(w: Array) -> Free:
     return Free(jnp.asarray(1 / numbers, w.dtype)[None], mean[None], width[None])
 
 
-def _terms(free: Free, grid: Array) -> Array:
+def _terms(free: Free, grid: AnyArray) -> AnyArray:
     """Weight times density of each component, shape (splits, components, points)."""
     z = (grid[None, None] - free.mean[..., None]) / free.width[..., None]
     height = free.weight / (free.width * math.sqrt(2 * math.pi))
-    return height[..., None] * jnp.exp(-0.5 * jnp.square(z))
+    xp = namespace(z)
+    return height[..., None] * xp.exp(-0.5 * xp.square(z))
 
 
 def _em(free: Free, w: Array) -> Free:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
-from .._typing import Array, Float
-from ..basis import Basis
+from .._typing import AnyArray, Float
+from .namespace import namespace
 from .sample import Sample
 
 ALLOWED, ALLOWED_TIED = 0.05, 0.08
@@ -14,20 +12,21 @@ ALLOWED, ALLOWED_TIED = 0.05, 0.08
 MOST_TIED = 0.3
 
 
-def misfit(basis: Basis, pi: Float[Array, " n"], sample: Sample) -> tuple[Array, Array]:
-    """The greatest difference at the middles between neighbouring values, and how much is allowed.
+def misfit(edges: Float[AnyArray, " edges"], pi: Float[AnyArray, " n"], sample: Sample) -> dict[str, AnyArray]:
+    """The greatest difference at the middles between neighbouring values, `misfit`, and how much is `allowed`.
 
     The mixture's own distribution function is taken from its weights below each cell: its components are as wide as
     their cells, so that the two differ by little.
     """
+    xp = namespace(pi)
     present = sample.w > 0
-    total = jnp.sum(sample.w)
-    share = jnp.cumsum(sample.w) / total
+    total = xp.sum(sample.w)
+    share = xp.cumsum(sample.w) / total
     gap = (sample.x[1:] > sample.x[:-1]) & present[1:]
     middle = sample.x[:-1] / 2 + sample.x[1:] / 2
-    below = jnp.concatenate([jnp.zeros(1, pi.dtype), jnp.cumsum(pi)])
-    fitted = jnp.interp(middle, basis.edges, below)
-    number = jnp.maximum(jnp.sum(present), 1)
-    tied = jnp.sum(jnp.where(present, sample.tied, 0)) / number
-    allowed = jnp.where(tied > MOST_TIED, ALLOWED_TIED, ALLOWED) + 1 / jnp.sqrt(number.astype(pi.dtype))
-    return jnp.max(jnp.where(gap, jnp.abs(fitted - share[:-1]), 0), initial=0), allowed
+    below = xp.concatenate([xp.zeros(1, pi.dtype), xp.cumsum(pi)])
+    fitted = xp.interp(middle, edges, below)
+    number = xp.maximum(xp.sum(present), 1)
+    tied = xp.sum(xp.where(present, sample.tied, 0)) / number
+    allowed = xp.where(tied > MOST_TIED, ALLOWED_TIED, ALLOWED) + 1 / xp.sqrt(number.astype(pi.dtype))
+    return {"misfit": xp.max(xp.where(gap, xp.abs(fitted - share[:-1]), 0), initial=0), "allowed": allowed}

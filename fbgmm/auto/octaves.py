@@ -18,10 +18,10 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array, Float
+from .._typing import AnyArray, Float
+from .namespace import namespace
 
 BINS = 2048
 OCTAVES = 9
@@ -47,22 +47,24 @@ _FINER = np.array([[-45, 35], [420, -252], [1890, 1890], [-252, 420], [35, -45]]
 """Lagrange's weights of five neighbouring points for the points a quarter before and after the middle one."""
 
 
-def split(row: Float[Array, "... row"]) -> list[Array]:
+def split(row: Float[AnyArray, "... row"]) -> list[AnyArray]:
     """The functions on each octave's grid, the finest first."""
     return [row[..., end - size : end] for end, size in zip(_ENDS, SIZES, strict=True)]
 
 
-def join(parts: Sequence[Array]) -> Float[Array, "... row"]:
+def join(parts: Sequence[AnyArray]) -> Float[AnyArray, "... row"]:
     """Functions on each octave's grid as one row."""
-    return jnp.concatenate(parts, axis=-1)
+    return namespace(parts[0]).concatenate(parts, axis=-1)
 
 
-def coarser(counts: Float[Array, "... bins"], octave: int) -> Float[Array, "... coarse"]:
+def coarser(counts: Float[AnyArray, "... bins"], octave: int) -> Float[AnyArray, "... coarse"]:
     """Counts on the grid of an octave, from those on the finest."""
-    return counts.reshape(*counts.shape[:-1], counts.shape[-1] >> octave, 1 << octave).sum(-1)
+    for _ in range(octave):
+        counts = counts[..., ::2] + counts[..., 1::2]
+    return counts
 
 
-def all_coarser(counts: Float[Array, "... bins"]) -> Float[Array, "... row"]:
+def all_coarser(counts: Float[AnyArray, "... bins"]) -> Float[AnyArray, "... row"]:
     """Counts on all grids, from those on the finest."""
     parts = [counts]
     for _ in range(1, OCTAVES - 1):
@@ -71,11 +73,11 @@ def all_coarser(counts: Float[Array, "... bins"]) -> Float[Array, "... row"]:
 
 
 def blur(
-    p: Float[Array, "widths splits row"],
-    mirror: Array,
+    p: Float[AnyArray, "widths splits row"],
+    mirror: AnyArray,
     less: float = 0.0,
     ratios: tuple[float, ...] = RATIOS,
-) -> Float[Array, "widths splits row"]:
+) -> Float[AnyArray, "widths splits row"]:
     """The masses p on each octave's grid, blurred by normal densities; mass per bin. What leaves the range is lost.
 
     Args:
@@ -84,21 +86,51 @@ def blur(
         less: width in bins of the finest grid that is taken off the blur, in squares.
         ratios: the widths, in bins of each octave.
     """
+    xp = namespace(p)
+    three = _with_neighbours(p, mirror)
+    matrix = xp.asarray(_matrix(less, ratios), p.dtype)
+    if less:
+        out = xp.matmul(three[..., None, :], matrix[:, None, OCTAVE[::BLOCK]])[..., 0, :]
+    else:  # one matrix for all octaves but the last
+        out = xp.concatenate(
+            [_times(three[..., :-1, :], matrix[:, 0]), _times(three[..., -1:, :], matrix[:, -1])], axis=2
+        )
+    return out.reshape(p.shape)
+
+
+def densities(
+    p: Float[AnyArray, "widths splits row"], mirror: AnyArray, ratios: tuple[float, ...] = RATIOS
+) -> Float[AnyArray, "octaves widths splits bins"]:
+    """Of the masses p on each octave's grid, blurred: their densities in u at the centres of the finest bins."""
+    xp = namespace(p)
+    three = _with_neighbours(p, mirror)
+    blocks = np.concatenate([[0], _ENDS // BLOCK])
+    each = [
+        _times(three[..., blocks[octave] : blocks[octave + 1], :], xp.asarray(matrix, p.dtype))
+        for octave, matrix in enumerate(_to_finest(ratios))
+    ]
+    return xp.stack([found.reshape(*p.shape[:-1], BINS) for found in each])
+
+
+def _with_neighbours(
+    p: Float[AnyArray, "widths splits row"], mirror: AnyArray
+) -> Float[AnyArray, "widths splits blocks three"]:
+    """Each block between the two beside it."""
+    xp = namespace(p)
     blocks = p.reshape(*p.shape[:-1], -1, BLOCK)
     back = blocks[..., ::-1]
-    at_left = jnp.where(mirror % 2 == 1, back, 0)
-    at_right = jnp.where(mirror // 2 == 1, back, 0)
-    left = jnp.where(jnp.asarray(_FIRST)[:, None], at_left, jnp.roll(blocks, 1, axis=-2))
-    right = jnp.where(jnp.asarray(_LAST)[:, None], at_right, jnp.roll(blocks, -1, axis=-2))
-    three = jnp.concatenate([left, blocks, right], axis=-1)
-    matrix = jnp.asarray(_matrix(less, ratios), p.dtype)
-    if less:
-        out = jnp.einsum("ksbi,kbij->ksbj", three, matrix[:, OCTAVE[::BLOCK]])
-    else:  # one matrix for all octaves but the last
-        inner = jnp.einsum("ksbi,kij->ksbj", three[..., :-1, :], matrix[:, 0])
-        widest = jnp.einsum("ksbi,kij->ksbj", three[..., -1:, :], matrix[:, -1])
-        out = jnp.concatenate([inner, widest], axis=-2)
-    return out.reshape(*out.shape[:2], p.shape[-1])
+    at_left = xp.where(mirror % 2 == 1, back, 0)
+    at_right = xp.where(mirror // 2 == 1, back, 0)
+    left = xp.where(xp.asarray(_FIRST)[:, None], at_left, xp.roll(blocks, 1, axis=-2))
+    right = xp.where(xp.asarray(_LAST)[:, None], at_right, xp.roll(blocks, -1, axis=-2))
+    return xp.concatenate([left, blocks, right], axis=-1)
+
+
+def _times(three: AnyArray, matrix: AnyArray) -> AnyArray:
+    """Products with a matrix for each width: of all splits and blocks at once."""
+    widths, splits, blocks, width = three.shape
+    product = namespace(three).matmul(three.reshape(widths, splits * blocks, width), matrix)
+    return product.reshape(widths, splits, blocks, matrix.shape[-1])
 
 
 @lru_cache
@@ -107,33 +139,40 @@ def _matrix(less: float, ratios: tuple[float, ...]) -> np.ndarray:
     distance = np.arange(-BLOCK, 2 * BLOCK)[:, None] - np.arange(BLOCK)[None]
     bins = BINS // SIZES  # of the finest grid in one of each
     widths = np.sqrt([(ratio * 2.0 ** np.arange(OCTAVES)) ** 2 - less**2 for ratio in ratios]) / bins
-    widths = widths[..., None, None]
-    return np.exp(-0.5 * (distance / widths) ** 2) / (widths * math.sqrt(2 * math.pi))
+    return _normal(distance, widths[..., None, None])
 
 
-def finer(values: Float[Array, "... coarse"], octaves: int) -> Float[Array, "... bins"]:
+@lru_cache
+def _to_finest(ratios: tuple[float, ...]) -> list[np.ndarray]:
+    """For each octave the densities of a block and its two neighbours at the finest bins of the block."""
+    centres = np.arange(-BLOCK, 2 * BLOCK)[:, None] + 0.5
+    found = []
+    for octave, bins in enumerate(BINS // SIZES):
+        finest = (np.arange(BLOCK * bins)[None] + 0.5) / bins
+        widths = np.array(ratios)[:, None, None] * 2.0**octave / bins
+        found.append(_normal(finest - centres, widths) * (BINS / bins))
+    return found
+
+
+def _normal(distance: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+
+def finer(values: Float[AnyArray, "... coarse"], octaves: int) -> Float[AnyArray, "... bins"]:
     """A smooth function on a grid so many octaves finer: quartic interpolation, doubling by doubling.
 
     At σ/2 between points it misses a normal density by less than 1/500 of its height.
     """
+    xp = namespace(values)
     for _ in range(octaves):
-        padded = jnp.pad(values, [(0, 0)] * (values.ndim - 1) + [(2, 2)], mode="edge")
+        padded = xp.pad(values, [(0, 0)] * (values.ndim - 1) + [(2, 2)], mode="edge")
         size = values.shape[-1]
         pair = [sum(float(w) * padded[..., k : k + size] for k, w in enumerate(weights)) for weights in _FINER.T]
-        values = jnp.maximum(jnp.stack(pair, axis=-1), 0).reshape(*values.shape[:-1], 2 * size)
+        values = xp.maximum(xp.stack(pair, axis=-1), 0).reshape(*values.shape[:-1], 2 * size)
     return values
 
 
-def all_finest(row: Float[Array, "*shape row"]) -> Float[Array, "octaves *shape bins"]:
-    """The functions on every octave's grid on the finest one, stacked."""
-    parts = split(row)
-    stacked = jnp.stack(parts[-2:])
-    for coarse in parts[-3::-1]:
-        stacked = jnp.concatenate([coarse[None], finer(stacked, 1)])
-    return stacked
-
-
-def sum_finest(row: Float[Array, "*shape row"]) -> Float[Array, "*shape bins"]:
+def sum_finest(row: Float[AnyArray, "*shape row"]) -> Float[AnyArray, "*shape bins"]:
     """The sum of the functions on every octave's grid, on the finest one."""
     parts = split(row)
     total = parts[-1] + parts[-2]

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array, Float
+from .._typing import AnyArray, Float
+from .namespace import greatest_so_far, least_from_here, namespace
 
 SIZE = 8192
 
@@ -29,12 +28,12 @@ class Sample(NamedTuple):
             too: so far reaches what was rounded. An eighth of it, where it is not: a value of its own.
     """
 
-    x: Float[Array, "*batch size"]
-    w: Float[Array, "*batch size"]
-    same: Float[Array, "*batch size"]
-    tied: Float[Array, "*batch size"]
-    left: Float[Array, "*batch size"]
-    right: Float[Array, "*batch size"]
+    x: Float[AnyArray, "*batch size"]
+    w: Float[AnyArray, "*batch size"]
+    same: Float[AnyArray, "*batch size"]
+    tied: Float[AnyArray, "*batch size"]
+    left: Float[AnyArray, "*batch size"]
+    right: Float[AnyArray, "*batch size"]
 
 
 ATOM = 1 / 8
@@ -47,29 +46,30 @@ def drawn(number: int) -> np.ndarray:
     return edges[:-1] + (np.random.default_rng(_SEED).random(SIZE) * np.diff(edges)).astype(np.int64)
 
 
-def sorted_sample(x: Float[Array, " size"], w: Float[Array, " size"]) -> Sample:
+def sorted_sample(x: Float[AnyArray, " size"], w: Float[AnyArray, " size"]) -> Sample:
     """The sample of points in any order; those of weight zero are absent."""
-    order = jnp.argsort(jnp.where(w > 0, x, jnp.inf))
+    xp = namespace(x)
+    order = xp.argsort(xp.where(w > 0, x, xp.inf))
     x, w = x[order], w[order]
     present = w > 0
-    last = jnp.maximum(jnp.sum(present) - 1, 0)
-    x = jnp.where(present, x, x[last])
+    last = xp.maximum(xp.sum(present) - 1, 0)
+    x = xp.where(present, x, x[last])
     size = x.shape[0]
-    i = jnp.arange(size)
-    new = jnp.concatenate([jnp.ones(1, bool), x[1:] > x[:-1]])
-    first = jax.lax.cummax(jnp.where(new, i, 0))
-    following = jnp.concatenate([jax.lax.cummin(jnp.where(new, i, size), reverse=True)[1:], jnp.full(1, size)])
-    before = jnp.concatenate([jnp.zeros(1, w.dtype), jnp.cumsum(w)])
+    i = xp.arange(size)
+    new = xp.concatenate([xp.ones(1, bool), x[1:] > x[:-1]])
+    first = greatest_so_far(xp.where(new, i, 0))
+    following = xp.concatenate([least_from_here(xp.where(new, i, size))[1:], xp.full(1, size)])
+    before = xp.concatenate([xp.zeros(1, w.dtype), xp.cumsum(w)])
     weight = before[following] - before[first]
     tied = weight > 1.999  # counts, to rounding
-    more, less = jnp.minimum(following, size - 1), jnp.maximum(first - 1, 0)
+    more, less = xp.minimum(following, size - 1), xp.maximum(first - 1, 0)
     up, down = x[more] - x, x - x[less]
     none_up, none_down = following == size, first == 0
 
-    def reach(gap: Array, neighbour: Array) -> Array:
-        return gap * jnp.where(neighbour, 0.5, ATOM)
+    def reach(gap: AnyArray, neighbour: AnyArray) -> AnyArray:
+        return gap * xp.where(neighbour, 0.5, ATOM)
 
     right, left = reach(up, tied[more]), reach(down, tied[less])
-    right = jnp.where(none_up, left, right)
-    left = jnp.where(none_down, right, left)
+    right = xp.where(none_up, left, right)
+    left = xp.where(none_down, right, left)
     return Sample(x, w, weight, tied.astype(x.dtype), left * tied, right * tied)

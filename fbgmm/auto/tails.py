@@ -8,12 +8,11 @@ moment estimator for the index of an extreme-value distribution, Ann. Statist. 1
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from .._typing import Array, Float
+from .._typing import AnyArray, Float
+from .namespace import each, namespace
 from .sample import Sample
 
 LEAST = 6
@@ -43,14 +42,14 @@ class Tail(NamedTuple):
         edge: greatest scale of an exponential law that has most of the mass, where the support ends at the data.
     """
 
-    start: Array
-    scale: Array
-    shape: Array
-    mass: Array
-    edge: Array
+    start: AnyArray
+    scale: AnyArray
+    shape: AnyArray
+    mass: AnyArray
+    edge: AnyArray
 
 
-def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> Tail:
+def upper_tail(x: AnyArray, w: AnyArray, start: AnyArray, least: AnyArray, total: AnyArray) -> Tail:
     """The tail above the sorted points x with data weights w.
 
     Args:
@@ -58,45 +57,48 @@ def upper_tail(x: Array, w: Array, start: Array, least: Array, total: Array) -> 
         least: the least scale.
         total: number of points of the data, of which x may be a sample.
     """
-    number = jnp.sum(w)
-    mass = jnp.cumsum(w)
-    median = x[jnp.minimum(jnp.searchsorted(mass, 0.5 * number), x.shape[0] - 1)]
-    k = jnp.minimum(jnp.maximum(LEAST, jnp.sqrt(number)), 0.5 * number)
-    at = jnp.clip(jnp.searchsorted(mass, number - k), 0, x.shape[0] - 1)
+    xp = namespace(x)
+    number = xp.sum(w)
+    mass = xp.cumsum(w)
+    median = x[xp.minimum(xp.searchsorted(mass, 0.5 * number), x.shape[0] - 1)]
+    k = xp.minimum(xp.maximum(LEAST, xp.sqrt(number)), 0.5 * number)
+    at = xp.clip(xp.searchsorted(mass, number - k), 0, x.shape[0] - 1)
     threshold = x[at] - median
-    outer = jnp.where((jnp.arange(x.shape[0]) > at) & (w > 0), w, 0)
+    outer = xp.where((xp.arange(x.shape[0]) > at) & (w > 0), w, 0)
     # Where half of the points are equal, the threshold is the median itself: its logarithm is cut.
-    safe = jnp.maximum(jnp.maximum(threshold, 1e-6 * (x[-1] - median)), jnp.finfo(x.dtype).tiny)
-    logs = jnp.log(jnp.maximum((x - median) / safe, 1))
-    count = jnp.maximum(jnp.sum(outer), 1e-6)
-    first, second = jnp.sum(outer * logs) / count, jnp.sum(outer * jnp.square(logs)) / count
-    negative = 1 - 0.5 / jnp.maximum(1 - jnp.square(first) / jnp.maximum(second, 1e-30), 1e-3)
+    safe = xp.maximum(xp.maximum(threshold, 1e-6 * (x[-1] - median)), xp.finfo(x.dtype).tiny)
+    logs = xp.log(xp.maximum((x - median) / safe, 1))
+    count = xp.maximum(xp.sum(outer), 1e-6)
+    first, second = xp.sum(outer * logs) / count, xp.sum(outer * xp.square(logs)) / count
+    negative = 1 - 0.5 / xp.maximum(1 - xp.square(first) / xp.maximum(second, 1e-30), 1e-3)
     shape = first + negative
-    shape = shape * PRIOR / (PRIOR + (1 + jnp.square(shape)) / count)
-    shape = jnp.clip(shape, 0, MOST_SHAPE)
-    mean_excess = jnp.sum(outer * (x - x[at])) / count
-    scale = jnp.maximum(mean_excess * (1 - shape), 0)
+    shape = shape * PRIOR / (PRIOR + (1 + xp.square(shape)) / count)
+    shape = xp.clip(shape, 0, MOST_SHAPE)
+    mean_excess = xp.sum(outer * (x - x[at])) / count
+    scale = xp.maximum(mean_excess * (1 - shape), 0)
     # The threshold is exceeded by k of the points, the start of the tail by one of all.
-    scale = scale * jnp.power(jnp.maximum(count * total / jnp.maximum(number, 1e-30), 1), shape)
-    return Tail(start, jnp.maximum(scale, least), shape, 1 / (total + 1), jnp.full_like(start, jnp.inf))
+    scale = scale * xp.power(xp.maximum(count * total / xp.maximum(number, 1e-30), 1), shape)
+    return Tail(start, xp.maximum(scale, least), shape, 1 / (total + 1), xp.full_like(start, xp.inf))
 
 
-def tails(sample: Sample, total: Array, least: Float[Array, "2"]) -> Tail:
+def tails(sample: Sample, total: AnyArray, least: Float[AnyArray, "2"]) -> Tail:
     """Below and above, leaves of shape (2,). The lower one is that of −x: its `start` is minus the least point."""
-    x, w = jnp.stack([-sample.x[::-1], sample.x]), jnp.stack([sample.w[::-1], sample.w])
-    start = x[:, -1] + jnp.stack([sample.left[0], sample.right[-1]])
-    return jax.vmap(upper_tail, in_axes=(0, 0, 0, 0, None))(x, w, start, least, total)
+    xp = namespace(sample.x)
+    x, w = xp.stack([-sample.x[::-1], sample.x]), xp.stack([sample.w[::-1], sample.w])
+    start = x[:, -1] + xp.stack([sample.left[0], sample.right[-1]])
+    return each(partial(upper_tail, total=total), x, w, start, least)
 
 
-def beyond(tail: Tail, x: Float[Array, "*points"]) -> Float[Array, "*points"]:
+def beyond(tail: Tail, x: Float[AnyArray, "*points"]) -> Float[AnyArray, "*points"]:
     """Probability beyond x, of points at or above the tail's start."""
-    z = jnp.maximum(x - tail.start, 0) / tail.scale
+    xp = namespace(x)
+    z = xp.maximum(x - tail.start, 0) / tail.scale
 
-    def survival(shape: Array) -> Array:
-        safe = jnp.maximum(shape, 1e-4)  # below that the exponential law, to rounding
-        return jnp.exp(-jnp.log1p(safe * z) / safe)
+    def survival(shape: AnyArray) -> AnyArray:
+        safe = xp.maximum(shape, 1e-4)  # below that the exponential law, to rounding
+        return xp.exp(-xp.log1p(safe * z) / safe)
 
-    heavy = survival(jnp.maximum(tail.shape, HEAVY_SHAPE))
+    heavy = survival(xp.maximum(tail.shape, HEAVY_SHAPE))
     own = (1 - HEAVY_SHARE) * survival(tail.shape) + HEAVY_SHARE * heavy
-    sharp = jnp.exp(-jnp.maximum(x - tail.start, 0) / jnp.minimum(tail.edge, tail.scale))
-    return tail.mass * jnp.where(jnp.isfinite(tail.edge), EDGE_SHARE * sharp + (1 - EDGE_SHARE) * own, own)
+    sharp = xp.exp(-xp.maximum(x - tail.start, 0) / xp.minimum(tail.edge, tail.scale))
+    return tail.mass * xp.where(xp.isfinite(tail.edge), EDGE_SHARE * sharp + (1 - EDGE_SHARE) * own, own)

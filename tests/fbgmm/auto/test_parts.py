@@ -1,5 +1,7 @@
 """The parts of `fit(x)`: coordinate, bins and folds, blurs on all octaves, free mixtures."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +9,14 @@ import pytest
 from scipy import stats
 
 from fbgmm.auto import bins, octaves
-from fbgmm.auto.choose import answer_basis
+from fbgmm.auto.answer import cells_of
+from fbgmm.auto.choose import split
 from fbgmm.auto.coordinate import GRADES, coordinate, h_of, u_of, x_of
 from fbgmm.auto.free_mixtures import densities, fit_free
+from fbgmm.auto.prepare import prepare
 from fbgmm.auto.report import NUMBERS
 from fbgmm.auto.sample import SIZE, drawn, sorted_sample
+from tests.conftest import X64
 from tests.fbgmm.auto.kinds import KINDS, made
 
 sample_of = jax.jit(sorted_sample)
@@ -26,7 +31,7 @@ def sample(x, dtype):
 @jax.jit
 def at_and_back(found, low, high, grade, x, u):
     at = coordinate(found, low, high, grade)
-    return at, u_of(at, x), x_of(at, u_of(at, x)), h_of(at, u), x_of(at, u), answer_basis(at).sigma
+    return at, u_of(at, x), x_of(at, u_of(at, x)), h_of(at, u), x_of(at, u), cells_of(at).sigma
 
 
 @pytest.mark.parametrize("grade", GRADES)
@@ -120,13 +125,58 @@ def test_octaves_are_interpolated_and_added(dtype):
     found = octaves.finer(jnp.asarray(density(32)), 6)
     np.testing.assert_allclose(found, fine, atol=2e-3 * fine.max())
     row = octaves.join([jnp.asarray(density(size) if size > 32 else 0 * density(size)) for size in octaves.SIZES])
-    every = np.asarray(octaves.all_finest(row))
-    assert every.shape == (octaves.OCTAVES, octaves.BINS)
-    np.testing.assert_allclose(every[:6], np.broadcast_to(fine, (6, fine.size)), atol=2e-3 * fine.max())
-    np.testing.assert_allclose(octaves.sum_finest(row), every.sum(0), atol=1e-4 * fine.max())
+    np.testing.assert_allclose(octaves.sum_finest(row), 6 * fine, atol=6 * 2e-3 * fine.max())
     counts = jnp.asarray(np.random.default_rng(0).poisson(3.0, octaves.BINS), dtype)
     for octave, part in enumerate(octaves.split(octaves.all_coarser(counts))[:-1]):
         np.testing.assert_array_equal(part, octaves.coarser(counts, octave))
+
+
+@pytest.mark.parametrize("mirror", [0, 3])
+def test_densities_on_the_finest_bins_are_plain_sums(mirror, dtype):
+    rng = np.random.default_rng(0)
+    parts = [rng.random((1, 2, size)).astype(dtype) / size for size in octaves.SIZES]
+    found = octaves.densities(np.concatenate(parts, -1), np.int32(mirror), octaves.RATIOS[1:])
+    fine = (np.arange(octaves.BINS) + 0.5) / octaves.BINS
+    for octave, (size, p) in enumerate(zip(octaves.SIZES, parts, strict=True)):
+        at, sigma = (np.arange(size) + 0.5) / size, octaves.SIGMAS[octave, 1]
+        images = [at] + [-at, 2 - at] * (mirror == 3)
+        expected = sum(p[0] @ stats.norm.pdf(fine, image[:, None], sigma) for image in images)
+        # Further away than a block of its own bins, five widths or more, the blur is cut off.
+        np.testing.assert_allclose(found[octave, 0], expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def test_numpy_and_jax_do_the_same():
+    x = np.random.default_rng(0).standard_t(2, 500).astype(np.float32)
+    x = np.concatenate([x, np.round(x[:100]), np.zeros(30, np.float32)])
+    arguments = x.min(), x.max(), np.int32(0), np.float32(x.size)
+    sample = sorted_sample(x, np.ones_like(x))
+    with np.errstate(all="ignore"):
+        ours = prepare(sample, *arguments)
+        counts = bins.count_sample(ours.edges, sample)
+        folds = split(counts, ours, np.int32(-1))
+    theirs = jax.jit(prepare)(jax.tree.map(jnp.asarray, sample), *arguments)
+    assert ours.bend == theirs.bend == 1
+    assert ours.mirror == theirs.mirror
+    near = partial(np.testing.assert_allclose, rtol=2e-3 if not X64 else 1e-4, atol=1e-5)
+    jax.tree.map(near, ours.at, theirs.at)
+    jax.tree.map(near, ours.tails, theirs.tails)
+    assert np.mean(ours.resolved != theirs.resolved) < 0.01
+    jax.tree.map(near, folds, jax.jit(split)(jnp.asarray(counts), jax.tree.map(jnp.asarray, ours), np.int32(-1)))
+
+
+@pytest.mark.parametrize("law", ["normal", "exponential", "standard_cauchy"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_points_of_any_number_are_counted_exactly(law, weighted, dtype):
+    rng = np.random.default_rng(0)
+    x = getattr(rng, law)(size=100_000).astype(dtype)
+    x[:1000] = np.round(x[:1000])
+    w = rng.integers(0, 4, x.size).astype(dtype) if weighted else None
+    even = np.linspace(x.min(), x.max(), octaves.BINS + 1).astype(dtype)
+    bent = np.sinh(np.linspace(np.arcsinh(x.min()), np.arcsinh(x.max()), octaves.BINS + 1)).astype(dtype)
+    bent[octaves.BINS // 2] = 0  # an edge that is a point, and −0 beside 0
+    for edges in (even, np.sort(bent)):
+        expected = np.bincount(np.searchsorted(edges[1:-1], x, side="right"), w, octaves.BINS)
+        np.testing.assert_array_equal(bins.count_points(edges, x, w), expected)
 
 
 def test_free_mixtures_find_two_clumps(dtype):

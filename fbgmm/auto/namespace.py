@@ -1,0 +1,50 @@
+"""One text for numpy and for JAX: on the host, what is done once for a data set need not be compiled.
+
+A function that takes its array functions from `namespace(its argument)` runs in numpy on numpy's arrays, and in JAX on
+JAX's, where it can be traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def namespace(like: Any) -> Any:
+    """The module whose functions are for such an array."""
+    return jnp if isinstance(like, jax.Array) else np
+
+
+def each(f: Callable[..., Any], *rows: Any) -> Any:
+    """f of each row, stacked; arguments and what is returned may be trees of arrays."""
+    leaves = jax.tree.leaves(rows)
+    if namespace(leaves[0]) is jnp:
+        return jax.vmap(f)(*rows)
+    found = [f(*(jax.tree.map(lambda a, i=i: a[i], row) for row in rows)) for i in range(len(leaves[0]))]
+    return jax.tree.map(lambda *parts: np.stack(parts), *found)
+
+
+def greatest_so_far(a: Any) -> Any:
+    """The greatest of each entry and those before it."""
+    return np.maximum.accumulate(a) if namespace(a) is np else jax.lax.cummax(a)
+
+
+def least_from_here(a: Any) -> Any:
+    """The least of each entry and those after it."""
+    return np.minimum.accumulate(a[::-1])[::-1] if namespace(a) is np else jax.lax.cummin(a, reverse=True)
+
+
+def in_turn(f: Callable[[Any], Any], items: Any) -> Any:
+    """f of each of a few items, one after the other, stacked: one program for all, and room for one."""
+    return np.stack([f(item) for item in items]) if namespace(items) is np else jax.lax.map(f, items)
+
+
+def log_of_sum(a: Any) -> Any:
+    """log Σ exp a over all entries."""
+    xp = namespace(a)
+    top = xp.max(a)
+    return top + xp.log(xp.sum(xp.exp(a - top)))

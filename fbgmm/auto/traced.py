@@ -1,0 +1,101 @@
+"""What `fbgmm.auto.host` does, in JAX alone: inside a transformation, or on an accelerator. One program a shape."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import checks
+from .._typing import Array
+from ..algorithms import algorithm2
+from ..basis import Basis
+from ..compiling import is_tracing
+from ..counts import count, total
+from ..engine import Options, examine
+from ..mixture import Mixture
+from ..status import Status
+from .answer import Cells, answer
+from .bins import count_sample
+from .choose import choose, split
+from .coordinate import u_of
+from .octaves import BINS
+from .prepare import Prepared, prepare
+from .report import Choice
+from .sample import SIZE, drawn, sorted_sample
+
+_ROWS = 16  # data sets whose candidates are held at a time
+
+
+def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, support: int) -> Mixture:
+    """One data set, shape (N,), or a batch, (B, N), in JAX alone: traced, or on any device."""
+    x = jnp.asarray(x)
+    if x.ndim == 1:
+        one = fit_rows(
+            x[None], None if weights is None else weights[None], _row(low), _row(high), drop_outside, support
+        )
+        return jax.tree.map(lambda a: a[0], one)
+    given = int(low is not None) + 2 * int(high is not None)
+    binned = _binned(x, weights, low, high, drop_outside, given)
+    status, outside, counts, found = binned
+    cells, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, support, jnp.int32)))
+    status = status | jnp.where(choice.misfit > choice.allowed, int(Status.MISFIT), 0)
+    return Mixture(cells.basis(), pi, status, outside, choice)
+
+
+def _row(end: Any) -> Any:
+    return None if end is None else jnp.asarray(end)[None]
+
+
+@partial(jax.jit, static_argnames=("drop_outside", "given"))
+def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, given: int) -> tuple[Any, ...]:
+    data = examine(((x, weights),), low, high, Options(BINS, None, algorithm2(), drop_outside), ())
+    ((x, weights),) = data.parts
+    used = jnp.abs(x) <= checks.largest(x.dtype)
+    w = jnp.where(used, 1 if weights is None else jnp.maximum(weights, 0), 0).astype(x.dtype)
+    x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])
+    number, length = jnp.sum(w, axis=-1), x.shape[1]
+    i = drawn(length) if length > SIZE else np.arange(length)
+    prepared = jax.vmap(partial(_prepared, given=jnp.int32(given)))
+    found, counts = prepared(x[:, i], w[:, i], data.low, data.high, number)
+    if length > SIZE:
+        counts = jax.vmap(_counted)(jnp.zeros_like(counts), found.at, x, w)
+    return data.status, data.outside, counts, found
+
+
+def _prepared(x: Array, w: Array, low: Array, high: Array, number: Array, given: Array) -> tuple[Prepared, Array]:
+    sample = sorted_sample(x, w)
+    found = prepare(sample, low, high, given, number)
+    return found, count_sample(found.edges, sample)
+
+
+def _counted(counts: Array, at: Any, x: Array, w: Array) -> Array:
+    one = jnp.ones((), x.dtype)
+    bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
+    return counts + total(count(bins, u_of(at, x), w))
+
+
+def _one(counts: Array, found: Prepared, support: Array) -> tuple[Cells, Array, Choice]:
+    data = split(counts, found, support)
+    return answer(choose(data), data, found, support)
+
+
+_block = jax.jit(jax.vmap(_one))
+
+
+def _in_blocks(rows: Any) -> Any:
+    """The choice for each row, in blocks of one size: compiled once for all numbers of rows, and few held at a time."""
+    number = rows[0].shape[0]
+    size = min(_ROWS, 1 << (number - 1).bit_length())
+    blocks = -(-number // size)
+    take = jnp.minimum(jnp.arange(blocks * size), number - 1).reshape(blocks, size)
+    cut = jax.tree.map(lambda a: a[take], rows)
+    if checks.is_concrete(cut) and not is_tracing():
+        each = [_block(*jax.tree.map(lambda a, i=i: a[i], cut)) for i in range(blocks)]
+        found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *each)
+    else:
+        found = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), jax.lax.map(lambda b: _block(*b), cut))
+    return jax.tree.map(lambda a: a[:number], found)
