@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from fbgmm.compiling import keep_programs
+
 from . import (
     accuracy,
     ambiguities,
-    environment,
     everyday,
     first_calls,
     mnist,
@@ -59,5 +60,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    environment.enable_compilation_cache()
+    keep_programs()
     sys.exit(main())

@@ -18,7 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import environment, estimators
+from fbgmm.compiling import keep_programs
+
+from . import estimators
 from .config import ConfigError
 from .files import remove_leftovers, write_json
 from .report import progress_bar
@@ -113,7 +115,7 @@ class Cells:
         with progress_bar() as progress, one_thread():
             bar = progress.add_task(self.folder.name, total=total)
             # spawn: JAX's threads do not survive a fork
-            pool = ProcessPoolExecutor(jobs, get_context("spawn"), environment.enable_compilation_cache)
+            pool = ProcessPoolExecutor(jobs, get_context("spawn"), keep_programs)
             try:
                 for done in as_completed([pool.submit(self.compute, *item) for item in todo.items()]):
                     progress.advance(bar, done.result())

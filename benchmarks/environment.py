@@ -31,15 +31,6 @@ def use_precision(precision: Precision) -> Iterator[None]:
         jax.config.update("jax_enable_x64", before)
 
 
-def enable_compilation_cache() -> None:
-    """Keeps compiled programs between runs, in the user's cache folder; JAX's own environment variables win."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        jax.config.update("jax_compilation_cache_dir", str(Path(user_cache).absolute() / "fbgmm" / "xla"))
-    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
 def platform() -> str:
     """What JAX computes on: "cpu", "gpu" or "tpu"."""
     return str(jax.default_backend())

@@ -1,27 +1,11 @@
 """fbgmm: density estimation with Gaussians on a fixed basis, in JAX."""
 
-from . import plot, sources, testing
-from .algorithms import (
-    Algorithm,
-    algorithm1,
-    algorithm2,
-    duality_gap,
-    interior_point,
-    least_squares,
-    maximum_likelihood,
-    multi_scale,
-    roughness,
-)
-from .bandwidth import isj, sheather_jones
-from .basis import Basis, init_basis, init_basis_from
-from .fit import fit, fit_batch
-from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
-from .mixture import Mixture, mix
-from .rotated import Rotated, fit_rotated
-from .saving import load, save
-from .status import MisfitWarning, PrecisionWarning, Status
-from .stream import fit_stream
-from .updates import init_pi, normalize, update_pi
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import *
 
 __version__ = "0.1.0"
 
@@ -63,3 +47,18 @@ __all__ = [
     "testing",
     "update_pi",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, and modules. JAX is loaded with the first, so that `fbgmm --help` answers without it."""
+    if name in __all__:
+        api = import_module(".api", __name__)
+        globals().update({public: getattr(api, public) for public in __all__})
+        return globals()[name]
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'fbgmm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ import numpy as np
 
 from . import checks, plot
 from .atomic import whole
-from .fit import ALGORITHM, N, T, fit
+from .fitting import ALGORITHM, N, T, fit
 from .mixture import Mixture
 from .saving import load, save
 from .sources import file_source, table_chunks

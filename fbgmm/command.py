@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .cli import COMMANDS
-
 OK, FAILED, BAD_REQUEST = 0, 1, 2
 """Exit codes. Bad requests are arguments, files and data that cannot be used; argparse exits with 2 as well."""
 
@@ -20,6 +18,10 @@ MODEL = "a file of fbgmm fit or fbgmm.save, .npz or .json"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; messages go to standard error."""
     options = parser().parse_args(argv)
+    from .cli import COMMANDS  # with JAX, which --help and wrong arguments need not wait for
+    from .compiling import keep_programs
+
+    keep_programs()
     try:
         COMMANDS[options.command](options)
         sys.stdout.flush()

@@ -1,9 +1,13 @@
-"""Compile large programs of the host quickly: without passes of XLA that cost much time and gain little there."""
+"""What compiling costs people: programs of the host compiled quickly, and those of commands kept between runs."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +25,32 @@ def quick_jit(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         return jax.jit(f, compiler_options=_supported(), **options)
 
     return lambda *args: compiled()(*args)
+
+
+def keep_programs() -> None:
+    """Keeps compiled programs for the next process, in the user's cache folder; for commands, never for the library.
+
+    What says otherwise wins: JAX's environment variables and settings. Processors that differ have folders of their
+    own, for programs of one may crash on another.
+    """
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    kind = hashlib.sha256(_processor().encode()).hexdigest()[:8]
+    folder = Path(user_cache).absolute() / "fbgmm" / f"xla-{kind}"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    for limit in ("jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes"):
+        if limit.upper() not in os.environ:
+            jax.config.update(limit, 0)
+
+
+def _processor() -> str:
+    """What its instructions are, where the system says so."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine() + platform.processor()
+    return "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
 
 
 def is_tracing() -> bool:

@@ -9,33 +9,22 @@ import jax.numpy as jnp
 
 from ._typing import Array, Float
 from .basis import Basis
-from .windows import cdf_sum, density
+from .running import running_max
+from .windows import cdf_and_density, cdf_sum
 
 _STEPS = 100  # far more than needed: halving alone reaches rounding within 64
 
 
+@jax.custom_jvp
 def solve_icdf(basis: Basis, pi: Float[Array, " n"], q: Float[Array, "*points"]) -> Float[Array, "*points"]:
     """x with cdf(x) = q, for one basis.
 
     The cdf at the cell edges brackets each quantile within a cell (or within the tail beyond the ends); Newton steps
-    that leave the bracket are replaced by halving it. The last step is differentiable, which by the implicit function
-    theorem gives the derivatives dx/dq = 1/g(x) and dx/dpi = −(dcdf/dpi)/g(x).
+    that leave the bracket are replaced by halving it.
     """
-    frozen = jax.lax.stop_gradient((basis, pi, q))
-    x = _search(*frozen)
-    slope = jax.lax.stop_gradient(density(basis, pi, x))
-    safe = jnp.where(slope > 0, slope, 1)
-    miss = cdf_sum(basis, pi, x) - q
-    # The value of this step is rounding noise of the search, so only its derivative is kept.
-    step = jnp.where(slope > 0, miss - jax.lax.stop_gradient(miss), 0) / safe
-    inside = jnp.where((q > 0) & (q < 1), x - step, jnp.where(q == 0, -jnp.inf, jnp.inf))
-    return jnp.where((q >= 0) & (q <= 1), inside, jnp.nan)
-
-
-def _search(basis: Basis, pi: Array, q: Array) -> Array:
     tail = (40.0 if q.dtype == jnp.float64 else 14.0) * basis.widths[jnp.array([0, -1])]  # where Φ underflows
     ends = jnp.concatenate([(basis.low - tail[0])[None], basis.edges, (basis.high + tail[1])[None]]).astype(q.dtype)
-    heights = jax.lax.cummax(cdf_sum(basis, pi, ends))
+    heights = running_max(cdf_sum(basis, pi, ends), -jnp.inf)  # monotone, rounding included
     k = jnp.clip(jnp.searchsorted(heights, q, side="left"), 1, ends.shape[0] - 1)
     a, b = ends[k - 1], ends[k]
 
@@ -45,13 +34,29 @@ def _search(basis: Basis, pi: Array, q: Array) -> Array:
 
     def narrow(state: tuple[Any, ...]) -> tuple[Any, ...]:
         a, b, x, _, step = state
-        miss = cdf_sum(basis, pi, x) - q
+        below, slope = cdf_and_density(basis, pi, x)
+        miss = below - q
         a, b = jnp.where(miss < 0, x, a), jnp.where(miss < 0, b, x)
-        newton = x - miss / density(basis, pi, x)
+        newton = x - miss / slope
         halved = a + (b - a) / 2
         good = (newton > a) & (newton < b) & (step < _STEPS // 2)  # false for NaN
         return a, b, jnp.where(miss == 0, x, jnp.where(good, newton, halved)), x, step + 1
 
     start = a + (b - a) / 2
     begin: tuple[Any, ...] = (a, b, start, jnp.full_like(start, jnp.inf), 0)
-    return jax.lax.while_loop(unfinished, narrow, begin)[2]
+    x = jax.lax.while_loop(unfinished, narrow, begin)[2]
+    inside = jnp.where((q > 0) & (q < 1), x, jnp.where(q == 0, -jnp.inf, jnp.inf))
+    return jnp.where((q >= 0) & (q <= 1), inside, jnp.nan)
+
+
+@solve_icdf.defjvp
+def _derivative(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    """By the implicit function theorem: dx = (dq − dcdf)/g(x), where cdf changes with basis and pi."""
+    basis, pi, q = primals
+    x = solve_icdf(basis, pi, q)
+    found = jnp.isfinite(x)
+    x_ = jnp.where(found, x, basis.low)
+    still = jax.lax.stop_gradient(x_)
+    (_, slope), (moved, _) = jax.jvp(lambda b, p: cdf_and_density(b, p, still), (basis, pi), tangents[:2])
+    safe = jnp.where(found & (slope > 0), slope, 1)
+    return x, jnp.where(found & (slope > 0), tangents[2] - moved, 0) / safe

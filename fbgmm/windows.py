@@ -21,6 +21,7 @@ from jax.scipy.special import ndtr
 
 from ._typing import Array, Float, Int
 from .basis import Basis
+from .running import running_max, running_sum
 from .tally import cell_index
 
 
@@ -113,20 +114,37 @@ def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) ->
 
 def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
     """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis."""
+    return _cdf(basis, pi, x, with_density=False)[0]
+
+
+def cdf_and_density(
+    basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]
+) -> tuple[Float[Array, "*points"], Float[Array, "*points"]]:
+    """The cdf, and the density from the components near each point alone: zero where it underflows."""
+    below, heights = _cdf(basis, pi, x, with_density=True)
+    return below, heights / math.sqrt(2 * math.pi)
+
+
+def _cdf(basis: Basis, pi: Array, x: Array, with_density: bool) -> tuple[Array, ...]:
     w, n = width(basis), basis.capacity
     first, last = _heavy_ends(pi)
     i = jnp.clip(cell_index(basis, x), first, last)
-    below = jnp.concatenate([jnp.zeros(1, pi.dtype), jnp.cumsum(pi)])
+    below = jnp.concatenate([jnp.zeros(1, pi.dtype), running_sum(pi)])
     start = jnp.maximum(i - w, 0)
 
-    def add(total: Array, k: Array) -> tuple[Array, None]:
+    def add(totals: tuple[Array, ...], k: Array) -> tuple[tuple[Array, ...], None]:
         j = i - w + k
         valid = (j >= 0) & (j < n)
         j = jnp.clip(j, 0, n - 1)
-        return total + jnp.where(valid, pi[j], 0) * ndtr(_z(basis, x, j)), None
+        z, share = _z(basis, x, j), jnp.where(valid, pi[j], 0)
+        terms = [share * ndtr(z)]
+        if with_density:
+            terms.append(share * jnp.exp(-0.5 * z * z) / (basis.sigma if basis.even else basis.sigma[j]))
+        return tuple(total + term for total, term in zip(totals, terms, strict=True)), None
 
-    near, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros_like(x), jnp.arange(2 * w + 1))
-    return below[start] + near
+    zeros = (jnp.zeros_like(x),) * (1 + with_density)
+    (near, *heights), _ = jax.lax.scan(jax.checkpoint(add), zeros, jnp.arange(2 * w + 1))
+    return below[start] + near, *heights
 
 
 def _z(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
@@ -151,8 +169,8 @@ def _next_heavy(pi: Float[Array, " n"]) -> tuple[Int[Array, " n"], Int[Array, " 
     """For each component the nearest one at or below it, and at or above it, of non-negligible weight; −1, n: none."""
     n = pi.shape[0]
     i, heavy = jnp.arange(n), _heavy(pi)
-    left = jax.lax.cummax(jnp.where(heavy, i, -1))
-    right = jax.lax.cummin(jnp.where(heavy, i, n), reverse=True)
+    left = running_max(jnp.where(heavy, i, -1), -1)
+    right = -running_max(jnp.where(heavy, -i, -n)[::-1], -n)[::-1]
     return left, right
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.environment import enable_compilation_cache
+from fbgmm.compiling import keep_programs
 
 from . import densities, local_picture, loss_curves, style, style_options
 from .request import Drawing, Request, RequestError
@@ -89,5 +89,5 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
-    enable_compilation_cache()
+    keep_programs()
     sys.exit(main())

@@ -13,7 +13,7 @@ import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
 from .._typing import Array, Float, Key
-from ..fit import fit_batch
+from ..fitting import fit_batch
 from ..mixture import Mixture
 from ..status import Status
 from ..tally import cell_index

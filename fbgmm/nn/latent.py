@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import checks
 from .._typing import Array, Float, Key
-from ..fit import fit_batch
+from ..fitting import fit_batch
 from ..lengths import padded_length
 from ..mixture import Mixture
 from ..rotated import Rotated, fit_rotated

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..algorithms import maximum_likelihood
-from ..fit import fit
+from ..fitting import fit
 
 NUMBERS = (8, 16, 32, 64, 128)
 """Of components that are tried, at t = 1; the answer is twice the first that serves."""

@@ -21,7 +21,7 @@ from ..algorithms import Algorithm, resolve
 from ..auto.bins import thin
 from ..basis import Basis, init_basis
 from ..counts import Counts, add, count, no_counts, total
-from ..fit import ALGORITHM, N, T, fit_batch
+from ..fitting import ALGORITHM, N, T, fit_batch
 from ..lengths import padded_length
 from ..mixture import Mixture
 from ..rotated import Rotated, fit_rotated
