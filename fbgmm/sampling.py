@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.extend.random import threefry_2x32
 
 from ._typing import Array, Float, Int, Key, UInt
-from .running import running_sum
+from .running import running_max, running_sum
 
 _ALIAS_PAYS = 4  # draws for each component above which making the table costs less than it saves
 _ALIAS_MOST = 1 << 16  # components that 32 random bits can choose from with 16 bits to spare
@@ -52,7 +52,7 @@ def choose_components(pi: Float[Array, " n"], bits: UInt[Array, "*draws"]) -> In
 
 
 def _by_bisection(pi: Array, bits: Array) -> Array:
-    heap = running_sum(pi)
+    heap = jnp.cumsum(pi)
     i = jnp.searchsorted(heap, bits.astype(pi.dtype) * 2.0**-32 * heap[-1], side="right")
     # A draw at the very end may round up to the whole mass: it belongs to the last weight above zero.
     return jnp.minimum(i, jnp.max(jnp.where(pi > 0, jnp.arange(pi.shape[0]), 0)))
@@ -81,9 +81,10 @@ def alias_table(pi: Float[Array, " n"]) -> tuple[Float[Array, " n"], Int[Array, 
     over = mass > 1
     order = jnp.argsort(over, stable=True)  # lacking cells first
     sorted_mass, is_over = mass[order], over[order]
-    lacking = running_sum(jnp.where(is_over, 0, 1 - sorted_mass))
-    left = running_sum(jnp.where(is_over, sorted_mass - 1, 0))
-    before = lacking - jnp.where(is_over, 0, 1 - sorted_mass)
+    # Who fills whom is read off twice, from either side: it must be the same sums, and they must never fall.
+    lacking = running_max(running_sum(jnp.where(is_over, 0, 1 - sorted_mass)), 0)
+    left = running_max(running_sum(jnp.where(is_over, sorted_mass - 1, 0)), 0)
+    before = jnp.concatenate([jnp.zeros(1, pi.dtype), lacking[:-1]])
     # A lacking cell is filled by the first whose sum of leftovers exceeds what was lacking before it …
     filler = jnp.searchsorted(left, before, side="right")
     # … and a cell with leftovers lacks itself once what is lacking exceeds the sum; the next one fills it.

@@ -4,17 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.model_selection import cross_val_predict
 
 import fbgmm
 from fbgmm.auto import tails
-from fbgmm.auto.sample import SIZE, sorted_sample
+from fbgmm.auto.sample import sorted_sample
 
 
 def tails_of(x, dtype):
-    room = np.zeros((2, SIZE), dtype)
-    room[0, : x.size], room[1, : x.size] = x, 1
-    sample = sorted_sample(jnp.asarray(room[0]), jnp.asarray(room[1]))
-    return tails.tails(sample, jnp.asarray(x.size, dtype), jnp.full(2, 1e-6, dtype))
+    return tails.tails(sorted_sample(x, np.ones_like(x)), dtype(x.size), np.full(2, 1e-6, dtype))
 
 
 @pytest.mark.parametrize(("law", "shape", "scale"), [(stats.expon(), 0.0, 1.0), (stats.pareto(2.0), 0.5, None)])
@@ -76,3 +75,25 @@ def test_far_out_it_is_the_sum_over_all_components():
     expected = np.logaddexp.reduce(terms, axis=1)
     np.testing.assert_allclose(gmm.log_prob(at), expected, rtol=1e-4, atol=1e-4)
     assert expected.min() > -60
+
+
+def test_residuals_of_boosted_trees_with_one_that_lies_far_out():
+    """Location and scale by trees, the shape of the residuals by `fit(x)`: where one test residual cost 10⁴ nats."""
+    rng = np.random.default_rng(0)
+    features = rng.uniform(-2, 2, (1500, 3))
+    noise = rng.standard_t(3, 1500)
+    y = np.sin(2 * features[:, 0]) + features[:, 1] + (0.2 + 0.2 * features[:, 2] ** 2) * noise
+    train, other = np.arange(1500) < 1000, np.arange(1500) >= 1000
+    trees = [GradientBoostingRegressor(n_estimators=60, random_state=0) for _ in range(2)]
+    location = cross_val_predict(trees[0], features[train], y[train], cv=5)
+    trees[0].fit(features[train], y[train])
+    trees[1].fit(features[train], np.log(np.abs(y[train] - location)))
+    z = (y[train] - location) / np.exp(trees[1].predict(features[train]))
+    new = (y[other] - trees[0].predict(features[other])) / np.exp(trees[1].predict(features[other]))
+    new[7] = 400.0  # sixty of the scale beyond all others
+    found = np.asarray(fbgmm.fit(z).log_prob(new), np.float64)
+    assert found[7] > -30
+    assert np.delete(found, 7).min() > -20
+    student = stats.t.logpdf(new, *stats.t.fit(z))
+    assert found.mean() > student.mean() - 0.03
+    assert found.mean() > stats.gaussian_kde(z).logpdf(np.delete(new, 7)).mean()
