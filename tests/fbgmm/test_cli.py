@@ -100,6 +100,7 @@ def test_the_data_choose_and_the_report_is_printed(folder, capsys):
     assert fbgmm.load("fit.json").report() in out
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_streamed(folder, capsys, monkeypatch):
     big = np.tile(X, 500)  # more than a MiB of 8-byte numbers
     np.save("big.npy", big)

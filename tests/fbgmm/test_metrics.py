@@ -106,6 +106,7 @@ def test_the_bound_holds_under_its_conditions():
             assert abs(integrate.quad(lambda x: f(x) - g(x), a, a + d)[0]) <= bound + 1e-6  # noqa: B023
 
 
+@pytest.mark.slow
 def test_batches_are_single_mixtures(accuracy):
     rng = np.random.default_rng(0)
     x = rng.normal(2, 1.3, (2, 300))

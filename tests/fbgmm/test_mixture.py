@@ -257,7 +257,7 @@ def test_derivatives_of_cdf(gmm, dtype, accuracy):
 # Quantiles.
 
 
-@pytest.mark.parametrize(("n", "t"), [(50, 0.3), (50, 3.0), (5000, 3.0)])
+@pytest.mark.parametrize(("n", "t"), [(50, 0.3), (50, 3.0), pytest.param(5000, 3.0, marks=pytest.mark.slow)])
 def test_icdf(n, t, dtype, accuracy):
     ones, batch = all_kinds(n, t, dtype)
     q = np.concatenate([np.linspace(0.003, 0.997, 41), [1e-9, 1e-6, 1e-4, 1 - 1e-4]]).astype(dtype)

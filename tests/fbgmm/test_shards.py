@@ -87,6 +87,7 @@ def test_eight_devices_of_one_process():
     assert out.split() == ["equal"], errors
 
 
+@pytest.mark.slow
 def test_two_processes():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

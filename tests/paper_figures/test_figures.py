@@ -57,6 +57,7 @@ def test_nothing_else_is_written(folder):
     assert {path.name for path in folder.rglob("*") if path.is_file()} == expected
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_drawn_and_named(tmp_path, capsys):
     assert main(["figure4", "figure3", "figure4", "--out", str(tmp_path)]) == 0
     expected = [str(tmp_path / f"figure{i}.{extension}") for i in (4, 3) for extension in ("pdf", "png")]
@@ -140,7 +141,7 @@ def test_a_larger_sigma_comes_closer():
     assert np.max(np.abs(wide.differences)) < 0.5 * np.max(np.abs(narrow.differences))
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_curves_of_figures_5_and_6_are_densities(number):
     figure = densities.draw_comparison(Request(), number)
     curves = figure.axes[0].get_lines()

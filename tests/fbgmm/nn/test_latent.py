@@ -125,6 +125,7 @@ def test_points_of_weight_zero_do_not_matter_to_k_means(dtype):
     assert np.bincount(part[0, :200], minlength=4).min() >= 5
 
 
+@pytest.mark.slow
 def test_few_codes_have_one_part_and_classes_of_one_part_work():
     density = LatentMixture.fit(Z, LABELS, classes=3)
     np.testing.assert_array_equal(density.log_shares, np.zeros((3, 1)))
