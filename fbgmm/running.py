@@ -1,8 +1,8 @@
 """Running sums and maxima, block by block: a few small products instead of a long ladder.
 
 XLA makes of `cumsum` and `cummax` a ladder of log n steps, each to be compiled; they took a third of the first call of
-`log_prob` and `cdf` (`python -m benchmarks first_calls`). Sums are right to rounding; they need not grow with each number
-above zero, as those of `cumsum` do.
+`log_prob` and `cdf` (`python -m benchmarks first_calls`). Sums are right to rounding; they need not grow with each
+number above zero, as those of `cumsum` do.
 """
 
 from __future__ import annotations
