@@ -280,3 +280,31 @@ def _read(terminal):
         return os.read(terminal, 1024)
     except OSError:  # the other end is closed
         return b""
+
+
+def test_help_needs_no_jax():
+    program = (
+        "import contextlib, sys; from fbgmm.command import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "print('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert "usage: fbgmm" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_command_keeps_its_programs_where_nothing_else_is_said(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(50.0))
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION")}
+    command = [sys.executable, "-m", "fbgmm", "fit", str(tmp_path / "x.npy"), "--n", "20"]
+    kept = []
+    for _ in range(2):
+        subprocess.run(command, check=True, capture_output=True, env={**plain, "XDG_CACHE_HOME": str(tmp_path)})
+        (folder,) = (tmp_path / "fbgmm").iterdir()
+        kept.append({path.name for path in folder.iterdir() if path.name.endswith("-cache")})
+    assert kept[0]
+    assert kept[1] == kept[0]
+    said = {**plain, "XDG_CACHE_HOME": str(tmp_path / "no"), "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "own")}
+    subprocess.run(command, check=True, capture_output=True, env=said)
+    assert not (tmp_path / "no").exists()
+    assert any((tmp_path / "own").iterdir())
