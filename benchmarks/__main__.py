@@ -13,6 +13,7 @@ from fbgmm.compiling import keep_programs
 from . import (
     accuracy,
     ambiguities,
+    constants,
     everyday,
     first_calls,
     mnist,
@@ -30,6 +31,7 @@ COMMANDS = {
     "tables": (tables, "Tables 1, 2 and 3 of the paper beside its own values"),
     "sweep": (sweep, "any grid of targets, algorithms, n, t, data sizes and seeds; goes on after an interruption"),
     "speed": (speed, "time and memory against the floor and the peers"),
+    "constants": (constants, "what each constant of fit(x) is worth: losses with half and with twice of it"),
     "first_calls": (first_calls, "what the first call of each kind costs in a fresh process, compiling included"),
     "accuracy": (accuracy, "how well densities are estimated, beside kernel estimates and EM, on 40 test densities"),
     "everyday": (everyday, "whether a fitted distribution is that of the data, on everyday data, beside the rivals"),
