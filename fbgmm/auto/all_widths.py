@@ -20,7 +20,7 @@ from .report import SCALE_STEPS
 
 _RATIO = RATIOS[:1]
 _NARROWER = (RATIOS[0] / math.sqrt(2),)  # φ_σ² = φ_(σ/√2) / (2√π σ)
-_PENALTY = 2.0  # standard errors
+_PENALTY = 2.0  # standard errors; halved L1 1.037, doubled 1.025 (`python -m benchmarks constants`)
 _PILOT_FLOOR = 0.01
 
 

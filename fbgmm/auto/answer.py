@@ -24,7 +24,8 @@ COMPONENTS = 2 * BINS
 """Of the answer: the bins, and half as many cells again on either side, growing outwards."""
 
 UNSEEN = 0.1
-"""Mass in points, spread evenly in the coordinate: where no point was seen there may be one."""
+"""Mass in points, spread evenly in the coordinate: where no point was seen there may be one. Its size
+changes next to nothing (`python -m benchmarks constants`)."""
 
 MARGIN = BINS // 2
 _EDGE_BINS = 8  # over which the height at an edge is taken

@@ -26,14 +26,19 @@ from .octaves import OCTAVES, SIGMAS, SIZES
 from .prepare import Prepared, centres, shares_of
 from .report import LEAST_POINTS, NUMBERS, STEPS
 
+# Set as those of `fbgmm.auto.prepare`.
+
 TEMPERATURE = 2.0
-"""A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate."""
+"""A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate. Halved L1
+.992, doubled 1.011; mean regret +.003 and −.003 nats."""
 
 COMPLEXITY = 0.4
-"""Nats for each effective parameter, beyond those that cross-validation takes: the best of many scores is flattered."""
+"""Nats for each effective parameter, beyond those that cross-validation takes: the best of many scores is flattered.
+Halved L1 1.012, doubled 1.003, but one everyday sample of 58 missed."""
 
 FAVOUR = 3.0 - 0.4 * np.array(NUMBERS * 2)
-"""Added to the logarithm of the weight of each free mixture: where a few normal clumps explain the data, they do."""
+"""Added to the logarithm of the weight of each free mixture: where a few normal clumps explain the data, they do.
+Halved L1 1.002, doubled 1.004."""
 
 
 class Split(NamedTuple):

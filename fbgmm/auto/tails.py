@@ -22,7 +22,8 @@ MOST_SHAPE = 0.9
 """Below 1, so that the tail has a mean."""
 
 HEAVY_SHAPE, HEAVY_SHARE = 0.5, 0.05
-"""A small share of the tail is a power law always: few points cannot tell that there is none."""
+"""A small share of the tail is a power law always: few points cannot tell that there is none. Halving or doubling the
+share, or the prior below, changes the mean regret by .0001 nats (`python -m benchmarks constants`)."""
 
 EDGE_SHARE = 0.8
 """Where the data end at an edge of height f, they fall short of it by about 1/(N f): so much of the mass does."""
