@@ -29,8 +29,8 @@ from .report import LEAST_POINTS, NUMBERS, STEPS
 # Set as those of `fbgmm.auto.prepare`.
 
 TEMPERATURE = 2.0
-"""A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate. Halved L1
-.992, doubled 1.011; mean regret +.003 and −.003 nats."""
+"""A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate. Halved
+L1 .992, doubled 1.011; mean regret +.003 and −.003 nats."""
 
 COMPLEXITY = 0.4
 """Nats for each effective parameter, beyond those that cross-validation takes: the best of many scores is flattered.

@@ -19,8 +19,8 @@ from .octaves import BINS, RATIOS, all_coarser, densities
 from .sample import Sample
 from .tails import Tail, tails
 
-# Constants of `fit(x)` were set by hand on the tune half of the benchmark's densities, with seeds of their own. What half
-# and twice of each changes (L1 as a ratio) is measured by `python -m benchmarks constants`.
+# Constants of `fit(x)` were set by hand on the tune half of the benchmark's densities, with seeds of their own. What
+# half and twice of each changes (L1 as a ratio) is measured by `python -m benchmarks constants`.
 
 EDGE_EVIDENCE = 2.0
 """Nats of cross-validated likelihood that an edge must gain to be believed. Halved L1 1.005, doubled 1.010."""
