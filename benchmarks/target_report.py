@@ -73,12 +73,11 @@ def _shown(found: Search) -> dict[str, Scored]:
 
 
 def _laws_sheet(found: Search, shown: dict[str, Scored], tried: int, experiments: int) -> Sheet:
-    header = ["", "standard deviation", "weights", "locations", "Uniform", "degrees of freedom"]
-    header += ["misfit", "± own", "if true", "chance", "worst ratios"]
+    header = ["", "law", "misfit", "± own", "if true", "chance", "worst ratios"]
     lines = []
     for name, one in shown.items():
         numbers = [f"{number:.3f}" for number in (one.misfit, one.own_noise, one.expected)]
-        lines.append([name, *law_words(one.law), *numbers, f"{one.chance:.2f}", _worst(one)])
+        lines.append([name, law_words(one.law), *numbers, f"{one.chance:.2f}", _worst(one)])
     within = sum(one.within_noise for one in found.scored)
     moved = "; ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in near_range(found).items())
     note = (
@@ -94,16 +93,14 @@ def _laws_sheet(found: Search, shown: dict[str, Scored], tried: int, experiments
     return Sheet("The law of the random targets, from the paper's values for Algorithm 2", header, lines, note)
 
 
-def law_words(law: Law) -> list[str]:
-    """A law in words, one for each column."""
+def law_words(law: Law) -> str:
+    """A law in words."""
     low, high, power, normal, reach, half_width, most_df = (float(number) for number in law)
-    return [
-        f"U({low:g}, {high:g})",
-        "∝ U" if power == 1 else f"∝ U^{power:g}",
-        f"N(0, {reach:g}²)" if normal else f"U(−{reach:g}, {reach:g})",
-        "location ± scale" if half_width == 1 else "standard deviation = scale",
-        f"2 … {most_df:g}",
-    ]
+    weights = "∝ U" if power == 1 else f"∝ U^{power:g}"
+    locations = f"N(0, {reach:g}²)" if normal else f"U(−{reach:g}, {reach:g})"
+    uniform = "± scale" if half_width == 1 else "of sd = scale"
+    parts = f"sd U({low:g}, {high:g})", f"weights {weights}", f"locations {locations}"
+    return f"{', '.join(parts)}; Uniform {uniform}, df 2 … {most_df:g}"
 
 
 def _worst(one: Scored) -> str:
