@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .environment import PRECISIONS, Precision
 from .experiment import ALGORITHMS, AlgorithmName
-from .targets import FAMILIES, Family
+from .targets import KINDS, Kind
 
 
 class ConfigError(ValueError):
@@ -23,7 +23,7 @@ class ConfigError(ValueError):
 class Cell(NamedTuple):
     """One point of the grid: what is measured at once, over a number of experiments."""
 
-    kind: Family
+    kind: Kind
     algorithm: AlgorithmName
     n: int
     t: float
@@ -38,7 +38,7 @@ class Config:
     """A grid of cells: the product of the tuples. In TOML each is a list (or one value); the names are the same.
 
     Attributes:
-        kind: families of random targets, "normal" or "mixed".
+        kind: random targets, "normal" or "mixed"; "normal-1" or "mixed-1" for those by the former law.
         algorithm: 1, 2, or a reading by name, such as "2:minus_dL_over_n".
         n: numbers of components.
         t: sigma in units of the spacing of the means.
@@ -48,7 +48,7 @@ class Config:
         precision: "float32" or "float64".
     """
 
-    kind: tuple[Family, ...]
+    kind: tuple[Kind, ...]
     algorithm: tuple[AlgorithmName, ...]
     n: tuple[int, ...]
     t: tuple[float, ...]
@@ -122,7 +122,7 @@ def _width(value: Any) -> bool:
 
 
 _RULES = {
-    "kind": _Rule(lambda v: _one_of(v, FAMILIES), f"a list of {', '.join(map(repr, FAMILIES))}"),
+    "kind": _Rule(lambda v: _one_of(v, KINDS), f"a list of {', '.join(map(repr, KINDS))}"),
     "algorithm": _Rule(lambda v: _one_of(v, ALGORITHMS), f"a list of {', '.join(map(repr, ALGORITHMS))}"),
     "n": _Rule(lambda v: _whole(v, 1), "a list of integers of at least 1"),
     "t": _Rule(_width, "a list of finite numbers above 0"),

@@ -22,7 +22,7 @@ from fbgmm.algorithms.algorithm1 import VARIANTS as VARIANTS_1
 from fbgmm.algorithms.algorithm2 import VARIANTS as VARIANTS_2
 
 from .environment import Precision
-from .targets import Family, Target, random_target
+from .targets import Kind, Target, random_target
 
 AlgorithmName = int | str
 
@@ -47,7 +47,7 @@ class Shape:
         precision: as in a config; it must be JAX's default when the program is compiled and run.
     """
 
-    kind: Family
+    kind: Kind
     data_size: int
     algorithm: tuple[AlgorithmName, ...]
     t: tuple[float, ...]
@@ -100,7 +100,7 @@ def block_losses(shape: Shape, seed: jax.Array, start: jax.Array, n: jax.Array) 
 
 def map_experiments(
     measure: Callable[[Target, jax.Array], Any],
-    kind: Family,
+    kind: Kind,
     data_size: int,
     seed: jax.Array,
     start: jax.Array,

@@ -12,9 +12,9 @@ import numpy as np
 import fbgmm
 
 from .experiment import fit_pi, map_experiments, over_widths
-from .targets import Family, Target
+from .targets import Kind, Target
 
-KIND: Family = "normal"
+KIND: Kind = "normal"
 N, DATA_SIZE = 200, 5000
 WIDTHS = (1.0, 2.0, 3.0)
 

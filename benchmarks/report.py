@@ -47,6 +47,17 @@ def estimate(values: np.ndarray) -> Estimate:
     return Estimate(mean, (mean - half, mean + half))
 
 
+def ratio_estimate(over: np.ndarray, under: np.ndarray) -> Estimate:
+    """Ratio of two means over the same experiments, and its interval to first order in the deviations.
+
+    Args:
+        over, under: one number for each experiment, shape (experiments,), at least two.
+    """
+    ratio, under = float(np.mean(over) / np.mean(under)), np.asarray(under, np.float64)
+    mean, ci95 = estimate(ratio + (over - ratio * under) / under.mean())
+    return Estimate(mean, ci95)
+
+
 def median_estimate(values: np.ndarray) -> Estimate:
     """Median and its 95 % interval between order statistics, free of any distribution (Conover 1999, section 3.2).
 

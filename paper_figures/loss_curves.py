@@ -21,7 +21,7 @@ from benchmarks.experiment import Program, Shape
 from benchmarks.paper_values import paper_loss
 from benchmarks.report import estimate
 from benchmarks.tables import QUICK_EXPERIMENTS
-from benchmarks.targets import FAMILIES, Family
+from benchmarks.targets import FAMILIES, Kind
 
 from . import style
 from .request import Drawing, Request, RequestError
@@ -63,7 +63,7 @@ def rows_over_t(request: Request) -> list[Row]:
 
 def _rows(
     request: Request,
-    kind: Family,
+    kind: Kind,
     algorithms: tuple[int, ...],
     ns: tuple[int, ...],
     widths: tuple[float, ...],

@@ -27,7 +27,7 @@ def test_one_value_is_a_list_of_one():
     [
         ({"algoritm": [1]}, ["unknown key 'algoritm'", "did you mean 'algorithm'", "data_size"]),
         ({"zzz": 1}, ["unknown key 'zzz'", "allowed: kind, algorithm"]),
-        ({"kind": ["gamma"]}, ["kind", "'gamma'", "'normal', 'mixed'"]),
+        ({"kind": ["gamma"]}, ["kind", "'gamma'", "'normal', 'mixed', 'normal-1', 'mixed-1'"]),
         ({"kind": []}, ["kind is empty", "'normal'"]),
         ({"algorithm": [3]}, ["algorithm", "found 3", "'2:minus_dL_over_n'"]),
         ({"algorithm": [True]}, ["algorithm", "found True"]),

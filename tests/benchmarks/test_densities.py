@@ -167,7 +167,7 @@ def test_weights_are_scaled():
     assert of_laws((3, stats.norm())).weight == (1.0,)
 
 
-@pytest.mark.parametrize("kind", targets.FAMILIES)
+@pytest.mark.parametrize("kind", targets.KINDS)
 def test_the_papers_targets_are_those_of_the_tables(kind):
     with environment.use_precision("float32"):
         key, _ = jax.random.split(jax.random.key(0))

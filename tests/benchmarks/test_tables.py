@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import ambiguities, tables
 from benchmarks.__main__ import main
+from benchmarks.algorithm1_readings import READINGS
 from benchmarks.environment import use_precision
 from benchmarks.paper_values import paper_loss
 from benchmarks.probes import probe
@@ -109,11 +110,13 @@ def test_every_ambiguity_is_stated_and_measured(tmp_path, monkeypatch):
     probes = Probes()
     monkeypatch.setattr(ambiguities, "run_config", results)
     monkeypatch.setattr(ambiguities, "probe", lambda experiments, seed: probes)
+    measured_readings = 1 + random.random((8, 3, len(READINGS))), 1 + random.random((8, 3))
+    monkeypatch.setattr(ambiguities, "readings_losses", lambda experiments, seed: measured_readings)
     assert main(["ambiguities", "--quick", "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "ambiguities.json").read_text())
     assert record["experiments"] == ambiguities.QUICK_EXPERIMENTS
     rows = {row["number"]: row for row in record["rows"]}
-    assert list(rows) == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "9b", "10", "11"]
+    assert list(rows) == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "9b", "10", "11", "11b"]
     assert [number for number, row in rows.items() if not row["measured"]] == ["4"]
     measured = {(one["quantity"], one["at"]): one for row in rows.values() for one in row["measured"]}
     assert sum(len(row["measured"]) for row in rows.values()) == len(measured)
@@ -122,5 +125,6 @@ def test_every_ambiguity_is_stated_and_measured(tmp_path, monkeypatch):
     assert measured["Algorithm 1 − Algorithm 2, Normal targets", "σ = 3r"]["mean"] == pytest.approx(gap.mean())
     shift = probes["left_means"] - probes["default"]
     assert measured["means at low + i·r, change of the loss", "σ = 1r"]["mean"] == pytest.approx(shift[:, 0].mean())
+    assert measured["the paper", "σ = 1r"]["mean"] == pytest.approx(0.07099 / 0.06866)
     markdown = (tmp_path / "ambiguities.md").read_text()
     assert markdown.count("\n| ") == 2 + len(rows)

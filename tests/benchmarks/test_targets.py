@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.targets import FAMILIES, NORMAL, STUDENT_T, UNIFORM, Target, random_targets
+from benchmarks.targets import COMPONENTS, KINDS, NORMAL, STUDENT_T, UNIFORM, Target, random_targets
 
 # One grid for everything, so that few programs are compiled; the last points lie far in both tails.
 GRID = np.concatenate([np.linspace(-40, 40, 40_001), [-1e3, -200.0, 200.0, 1e3]])
@@ -20,9 +20,20 @@ def pdf_and_cdf(target: Target, points: jax.Array) -> tuple[jax.Array, jax.Array
     return target.pdf(points), target.cdf(points)
 
 
-@partial(jax.jit, static_argnames=("family", "number"))
-def some_targets(key: jax.Array, family: str, number: int) -> Target:
-    return random_targets(key, family, number)
+@partial(jax.jit, static_argnames=("kind", "number"))
+def some_targets(key: jax.Array, kind: str, number: int) -> Target:
+    return random_targets(key, kind, number)
+
+
+def former_target(key: jax.Array, family: str) -> tuple[jax.Array, ...]:
+    """Weight, loc, scale, kind and df as they were drawn before there were laws."""
+    keys = jax.random.split(key, 5)
+    shape = (COMPONENTS,)
+    weight = jax.random.uniform(keys[0], shape)
+    kind = jax.random.randint(keys[3], shape, 0, 3) if family == "mixed" else jnp.zeros(COMPONENTS, jnp.int32)
+    loc = jax.random.uniform(keys[1], shape, minval=-10, maxval=10)
+    scale = jax.random.uniform(keys[2], shape, minval=1, maxval=2)
+    return weight / jnp.sum(weight), loc, scale, kind, jax.random.randint(keys[4], shape, 2, 10).astype(weight.dtype)
 
 
 def components(target: Target) -> list:
@@ -47,7 +58,10 @@ def one_of_each_kind() -> Target:
     return Target(weight, jnp.linspace(-9.0, 9.0, 8), jnp.linspace(1.0, 2.0, 8), kind, df, "mixed")
 
 
-@pytest.fixture(scope="module", params=["normal", pytest.param("one of each kind", marks=pytest.mark.slow)])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("mixed", "one of each kind")]
+
+
+@pytest.fixture(scope="module", params=["normal", *SLOW])
 def target(request) -> Target:
     if request.param == "one of each kind":
         return one_of_each_kind()
@@ -88,15 +102,31 @@ def test_samples_follow_the_cdf(target):
     assert distance * np.sqrt(x.size) < 1.63  # the 99 % point of Kolmogorov's distribution
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_target_does_not_depend_on_how_many_are_drawn(family):
-    few, many = (some_targets(jax.random.key(0), family, number) for number in (2, 50))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_target_does_not_depend_on_how_many_are_drawn(kind):
+    few, many = (some_targets(jax.random.key(0), kind, number) for number in (2, 50))
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(many), strict=True):
         np.testing.assert_array_equal(a, b[:2])
 
 
-def test_mixed_targets_have_all_kinds_and_degrees_of_freedom():
-    targets = some_targets(jax.random.key(0), "mixed", 50)
+@pytest.mark.parametrize("family", ["normal", "mixed"])
+def test_the_former_kinds_are_bit_for_bit_what_they_were(family):
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(4), jnp.arange(50))
+    expected = jax.jit(jax.vmap(lambda key: former_target(key, family)))(keys)
+    target = some_targets(jax.random.key(4), f"{family}-1", 50)
+    for a, b in zip((target.weight, target.loc, target.scale, target.kind, target.df), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("kind", "most_df", "half_width"), [("mixed", 30, 1.0), ("mixed-1", 9, np.sqrt(3))])
+def test_mixed_targets_have_all_kinds_and_degrees_of_freedom(kind, most_df, half_width):
+    targets = some_targets(jax.random.key(0), kind, 50)
     assert set(np.unique(targets.kind)) == {NORMAL, STUDENT_T, UNIFORM}
-    assert set(np.unique(targets.df)) == set(range(2, 10))
-    assert not np.asarray(some_targets(jax.random.key(0), "normal", 50).kind).any()
+    assert set(np.unique(targets.df)) == set(range(2, most_df + 1))
+    plain = some_targets(jax.random.key(0), kind.replace("mixed", "normal"), 50)  # the same numbers, all Normal
+    assert not np.asarray(plain.kind).any()
+    factor = np.where(np.asarray(targets.kind) == UNIFORM, half_width / np.sqrt(3), 1)
+    np.testing.assert_allclose(targets.scale, factor * plain.scale, rtol=1e-6)
+    low, high = (1.1, 2.3) if kind == "mixed" else (1, 2)
+    assert low <= np.min(plain.scale) < low + 0.05
+    assert high - 0.05 < np.max(plain.scale) <= high
