@@ -134,7 +134,7 @@ def all_weights(c: jax.Array, basis: fbgmm.Basis) -> jax.Array:
     """Weights of every reading from the counts c of shape (n,), shape (readings, n)."""
     reach = lag_reach(basis)
     lags = jnp.arange(-reach, reach + 1, dtype=c.dtype)
-    near = jnp.arange(c.size)[:, None] + jnp.arange(2 * reach, -1, -1)  # lag −reach takes from the cell reach above
+    near = np.arange(c.size)[:, None] + np.arange(2 * reach, -1, -1)  # lag −reach takes from the cell reach above
     pi = 1 / c.size + kernels(lags, basis.t) @ jnp.pad(c, reach)[near].T
     cut = jnp.asarray([reading.cut_weights for reading in READINGS])[:, None]
     return fbgmm.normalize(jnp.where(cut, jnp.maximum(pi, 0), pi))
