@@ -347,7 +347,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.targets:
         target_report.run(arguments.out, arguments.experiments, arguments.seed, arguments.quick, console)
         return
-    experiments = arguments.experiments or (QUICK_EXPERIMENTS if arguments.quick else EXPERIMENTS)
+    few_or_all = QUICK_EXPERIMENTS if arguments.quick else EXPERIMENTS
+    experiments = few_or_all if arguments.experiments is None else arguments.experiments
     seed = arguments.seed or 0
     configs = grids(experiments, seed)
     with progress_bar() as progress:

@@ -36,7 +36,8 @@ PAPER = np.array([value.paper for value in ALL_VALUES])
 
 def run(out: Path, experiments: int | None, seed: int | None, quick: bool, console: Console) -> None:
     """Searches, writes `targets.json` and `targets.md`, and prints them."""
-    experiments = experiments or (QUICK_EXPERIMENTS if quick else EXPERIMENTS)
+    few_or_all = QUICK_EXPERIMENTS if quick else EXPERIMENTS
+    experiments = few_or_all if experiments is None else experiments
     if experiments < 2:
         raise ConfigError(f"experiments must be at least 2; found {experiments}")
     seed = SEED if seed is None else seed
