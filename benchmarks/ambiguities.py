@@ -207,7 +207,7 @@ def rows(evidence: Evidence) -> list[Row]:
             f"{LAW} They are the simplest that are within the noise of the best, fitted to the paper's own values "
             "(`python -m benchmarks ambiguities --targets`). The former ones, standard deviations uniform on (1, 2), "
             "Uniform components with that standard deviation, 2 to 9 degrees of freedom, are the kinds normal-1 and "
-            "mixed-1. With components half as wide 3r becomes the worst width.",
+            "mixed-1. With components half as wide 2r is the best width.",
             [
                 *_paper_widths("Table 1, the paper", KIND),
                 *evidence.cells("Table 1, ours", 2),
