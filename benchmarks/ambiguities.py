@@ -336,10 +336,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = f"{EXPERIMENTS}; with --targets {target_report.EXPERIMENTS}"
     number.add_argument("--experiments", type=int, help=f"for each number ({default})")
     number.add_argument("--quick", action="store_true", help="few experiments")
-    seeds = (
-        f"of the random targets and samples (0; with --targets {target_report.SEED}, so that the tables' targets are"
-    )
-    parser.add_argument("--seed", type=int, help=f"{seeds} not those that were fitted to)")
+    seeds = f"0; with --targets {target_report.SEED}, so that the tables' targets are not those that were fitted to"
+    parser.add_argument("--seed", type=int, help=f"of the random targets and samples ({seeds})")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,23 +62,27 @@ Seconds = tuple[float, float]
 """Of the processor, and on the clock."""
 
 
+def _plain() -> dict[str, str]:
+    """The environment without what keeps programs or changes how they are compiled."""
+    hidden = ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
 def in_process(before: str, call: str) -> tuple[Seconds, Seconds]:
     """Seconds of a call and of the import before it, in a process of its own without kept programs."""
-    hidden = ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")
-    plain = {name: value for name, value in os.environ.items() if name not in hidden}
     program = _PROGRAM.format(before=before, call=call)
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=plain)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=_plain())
     took, imported = map(json.loads, done.stdout.splitlines())
     return took, imported
 
 
 def of_command(arguments: list[str], folder: Path) -> Seconds:
     """Seconds of the command `fbgmm`, which keeps its programs in the folder."""
-    plain = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
-    plain.pop("JAX_COMPILATION_CACHE_DIR", None)
     used, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "fbgmm", *arguments]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder, env=plain)
+    subprocess.run(
+        command, check=True, capture_output=True, cwd=folder, env=_plain() | {"XDG_CACHE_HOME": str(folder / "cache")}
+    )
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime, wall
 
@@ -106,7 +109,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             )
             for name, words in COMMANDS.items():
                 found.setdefault(name, []).append(of_command(words, Path(folder)))
-            shutil.rmtree(Path(folder, "cache"), ignore_errors=True)
     where = f"{environment.device()}, jax {environment.versions()['jax']}"
     medians = {name: [median(seconds) for seconds in zip(*each, strict=True)] for name, each in found.items()}
     lines = [[name, f"{processor:.2f}", f"{wall:.2f}"] for name, (processor, wall) in medians.items()]

@@ -14,15 +14,16 @@ import jax
 import jax.numpy as jnp
 
 _QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-"""`fit(x)` compiles in half of the time, and runs as fast (`python -m benchmarks speed`)."""
+"""Such a program compiles in half of the time or less and runs more slowly: for what is called seldom, or takes little of
+a fit's time."""
 
 
-def quick_jit(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def quick_jit(f: Callable[..., Any]) -> Callable[..., Any]:
     """As `jax.jit`, for calls with concrete arrays: a program inside another cannot have options of its own."""
 
     @lru_cache
     def compiled() -> Callable[..., Any]:  # at the first call: asking for the backend starts it
-        return jax.jit(f, compiler_options=_supported(), **options)
+        return jax.jit(f, compiler_options=_supported())
 
     return lambda *args: compiled()(*args)
 

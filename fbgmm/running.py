@@ -15,7 +15,7 @@ import numpy as np
 
 from ._typing import Array, Shaped
 
-_BLOCK = 16
+_BLOCK = 8
 
 
 def running_sum(a: Shaped[Array, " n"]) -> Shaped[Array, " n"]:
@@ -32,6 +32,11 @@ def running_max(a: Shaped[Array, " n"], least: int | float) -> Shaped[Array, " n
     rows = _blocks(a, least)
     within = jnp.max(jnp.where(upto, rows[:, None], least), axis=-1)
     return _joined(within, lambda ends: running_max(ends, least), least, jnp.maximum, a.shape[0])
+
+
+def running_min_back(a: Shaped[Array, " n"], most: int | float) -> Shaped[Array, " n"]:
+    """The least of a_i, …, a_(n−1) for each i. `most`: a number no less than any."""
+    return -running_max(-a[::-1], -most)[::-1]
 
 
 def _blocks(a: Array, fill: int | float) -> Array:

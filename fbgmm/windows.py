@@ -21,7 +21,7 @@ from jax.scipy.special import ndtr
 
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .running import running_max, running_sum
+from .running import running_max, running_min_back, running_sum
 from .tally import cell_index
 
 
@@ -170,7 +170,7 @@ def _next_heavy(pi: Float[Array, " n"]) -> tuple[Int[Array, " n"], Int[Array, " 
     n = pi.shape[0]
     i, heavy = jnp.arange(n), _heavy(pi)
     left = running_max(jnp.where(heavy, i, -1), -1)
-    right = -running_max(jnp.where(heavy, -i, -n)[::-1], -n)[::-1]
+    right = running_min_back(jnp.where(heavy, i, n), n)
     return left, right
 
 

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..running import running_max, running_min_back
+
 
 def namespace(like: Any) -> Any:
     """The module whose functions are for such an array."""
@@ -29,13 +31,13 @@ def each(f: Callable[..., Any], *rows: Any) -> Any:
 
 
 def greatest_so_far(a: Any) -> Any:
-    """The greatest of each entry and those before it."""
-    return np.maximum.accumulate(a) if namespace(a) is np else jax.lax.cummax(a)
+    """The greatest of each entry and those before it, of indices."""
+    return np.maximum.accumulate(a) if namespace(a) is np else running_max(a, 0)
 
 
 def least_from_here(a: Any) -> Any:
-    """The least of each entry and those after it."""
-    return np.minimum.accumulate(a[::-1])[::-1] if namespace(a) is np else jax.lax.cummin(a, reverse=True)
+    """The least of each entry and those after it, of indices."""
+    return np.minimum.accumulate(a[::-1])[::-1] if namespace(a) is np else running_min_back(a, a.shape[0])
 
 
 def in_turn(f: Callable[[Any], Any], items: Any) -> Any:

@@ -39,8 +39,7 @@ def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, supp
         )
         return jax.tree.map(lambda a: a[0], one)
     given = int(low is not None) + 2 * int(high is not None)
-    binned = _binned(x, weights, low, high, drop_outside, given)
-    status, outside, counts, found = binned
+    status, outside, counts, found = _binned(x, weights, low, high, drop_outside, given)
     cells, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, support, jnp.int32)))
     status = status | jnp.where(choice.misfit > choice.allowed, int(Status.MISFIT), 0)
     return Mixture(cells.basis(), pi, status, outside, choice)
@@ -62,7 +61,7 @@ def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, giv
     prepared = jax.vmap(partial(_prepared, given=jnp.int32(given)))
     found, counts = prepared(x[:, i], w[:, i], data.low, data.high, number)
     if length > SIZE:
-        counts = jax.vmap(_counted)(jnp.zeros_like(counts), found.at, x, w)
+        counts = jax.vmap(_counted)(found.at, x, w)
     return data.status, data.outside, counts, found
 
 
@@ -72,10 +71,10 @@ def _prepared(x: Array, w: Array, low: Array, high: Array, number: Array, given:
     return found, count_sample(found.edges, sample)
 
 
-def _counted(counts: Array, at: Any, x: Array, w: Array) -> Array:
+def _counted(at: Any, x: Array, w: Array) -> Array:
     one = jnp.ones((), x.dtype)
     bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
-    return counts + total(count(bins, u_of(at, x), w))
+    return total(count(bins, u_of(at, x), w))
 
 
 def _one(counts: Array, found: Prepared, support: Array) -> tuple[Cells, Array, Choice]:

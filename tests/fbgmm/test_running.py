@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fbgmm.running import running_max, running_sum
+from fbgmm.running import running_max, running_min_back, running_sum
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 17, 300, 5000])
@@ -17,6 +17,7 @@ def test_they_are_those_of_numpy(size, dtype):
     np.testing.assert_array_equal(running_max(jnp.asarray(a), -jnp.inf), np.maximum.accumulate(a))
     i = np.random.default_rng(size).integers(-5, 5, size)
     np.testing.assert_array_equal(running_max(jnp.asarray(i), -9), np.maximum.accumulate(i))
+    np.testing.assert_array_equal(running_min_back(jnp.asarray(i), 9), np.minimum.accumulate(i[::-1])[::-1])
     np.testing.assert_array_equal(running_sum(jnp.ones(size, dtype)), np.arange(1, size + 1))
 
 
