@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 _QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-"""Such a program compiles in half of the time or less and runs more slowly: for what is called seldom, or takes little of
-a fit's time."""
+"""Such a program compiles in half of the time or less and runs more slowly: for what is called seldom, or takes little
+of a fit's time."""
 
 
 def quick_jit(f: Callable[..., Any]) -> Callable[..., Any]:
