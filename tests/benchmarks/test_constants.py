@@ -19,6 +19,7 @@ def test_constants_are_put_back(module):
         assert getattr(where, name) is before
 
 
+@pytest.mark.slow
 def test_a_constant_that_is_multiplied_is_used():
     x = np.random.default_rng(0).normal(size=300)
     before = fbgmm.fit(x)

@@ -35,6 +35,7 @@ def test_what_is_kept_is_small_and_free_of_warnings(path):
     assert {output["output_type"] for output in outputs} <= {"display_data", "execute_result"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(X64, reason="the networks are in float32")
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="FBGMM_DATA names no MNIST")
 def test_digits(monkeypatch):
@@ -43,6 +44,7 @@ def test_digits(monkeypatch):
     assert error[-1] < 0.6 * error[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(X64, reason="the networks are in float32")
 @pytest.mark.skipif(not (DATA / "paintings").is_dir(), reason="FBGMM_DATA names no paintings")
 def test_style(monkeypatch):

@@ -293,6 +293,7 @@ def test_help_needs_no_jax():
     assert done.stdout.splitlines()[-1] == "False"
 
 
+@pytest.mark.slow
 def test_the_command_keeps_its_programs_where_nothing_else_is_said(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(50.0))
     plain = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION")}

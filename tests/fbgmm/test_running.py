@@ -8,17 +8,21 @@ import pytest
 from fbgmm.running import running_max, running_min_back, running_sum
 
 
+@jax.jit
+def all_four(a, i):
+    return running_sum(a), running_max(a, -jnp.inf), running_max(i, -9), running_min_back(i, 9)
+
+
 @pytest.mark.parametrize("size", [1, 2, 16, 17, 300, 5000])
 def test_they_are_those_of_numpy(size, dtype):
     a = np.random.default_rng(size).normal(size=size).astype(dtype)
-    np.testing.assert_allclose(
-        running_sum(jnp.asarray(a)), np.cumsum(a, dtype=np.float64), atol=size * np.finfo(dtype).eps
-    )
-    np.testing.assert_array_equal(running_max(jnp.asarray(a), -jnp.inf), np.maximum.accumulate(a))
     i = np.random.default_rng(size).integers(-5, 5, size)
-    np.testing.assert_array_equal(running_max(jnp.asarray(i), -9), np.maximum.accumulate(i))
-    np.testing.assert_array_equal(running_min_back(jnp.asarray(i), 9), np.minimum.accumulate(i[::-1])[::-1])
-    np.testing.assert_array_equal(running_sum(jnp.ones(size, dtype)), np.arange(1, size + 1))
+    sums, greatest, greatest_index, least_index = all_four(a, i)
+    np.testing.assert_allclose(sums, np.cumsum(a, dtype=np.float64), atol=size * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(greatest, np.maximum.accumulate(a))
+    np.testing.assert_array_equal(greatest_index, np.maximum.accumulate(i))
+    np.testing.assert_array_equal(least_index, np.minimum.accumulate(i[::-1])[::-1])
+    np.testing.assert_array_equal(all_four(np.ones(size, dtype), i)[0], np.arange(1, size + 1))
 
 
 def test_they_are_mapped_and_differentiated():

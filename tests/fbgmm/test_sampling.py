@@ -23,9 +23,12 @@ WEIGHTS = {
 }
 
 
+table_of = jax.jit(alias_table)
+
+
 def probabilities(pi):
     """What the table gives each component: its own share, and those of the cells that it fills."""
-    accept, alias = map(np.asarray, alias_table(jnp.asarray(pi)))
+    accept, alias = map(np.asarray, table_of(jnp.asarray(pi)))
     assert (accept >= 0).all()
     assert (accept <= 1).all()
     found = accept.astype(float)
@@ -41,10 +44,9 @@ def test_the_table_holds_the_weights(name, dtype):
 
 def test_the_table_holds_weights_whose_sums_meet():
     """Small whole numbers: what is lacking in some cells is exactly what others have left over."""
-    table = jax.jit(alias_table)
     for seed in range(100):
         pi = np.random.default_rng(seed).integers(0, 6, 30) / 30
-        accept, alias = map(np.asarray, table(jnp.asarray(pi / pi.sum())))
+        accept, alias = map(np.asarray, table_of(jnp.asarray(pi / pi.sum())))
         found = np.bincount(np.arange(30), accept, 30) + np.bincount(alias, 1 - accept, 30)
         np.testing.assert_allclose(found / 30, pi / pi.sum(), atol=1e-5)
 

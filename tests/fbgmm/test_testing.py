@@ -28,6 +28,7 @@ def test_the_librarys_algorithms_conform(name):
     assert check_algorithm(CONFORMING[name]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEGATIVE)
 def test_printed_readings_conform_but_for_their_sign(name):
     check_algorithm(NEGATIVE[name], nonnegative=False)

@@ -47,6 +47,7 @@ def test_it_learns_mean_and_scale_in_units_of_the_targets(trained):
     assert (trained.validation < 1.5).all()
 
 
+@pytest.mark.slow
 def test_the_validation_loss_is_that_of_the_rows_left_out(trained):
     data = toy()
     density = trained.predict(data.x)
