@@ -20,6 +20,7 @@ from fbgmm.counts import count, total
 LAWS_TRIED = [Law(low, high) for low in (0.7, 1.1) for high in (1.8, 2.3)]
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_the_library():
     x = jnp.asarray(np.random.default_rng(0).normal(size=5000), jnp.float32)
     for n, t in ((10, 3.0), (200, 1.0)):

@@ -47,6 +47,7 @@ def test_the_log_density_is_that_of_the_change_of_variables(density):
     np.testing.assert_allclose(density.log_prob(x), expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_inverse_inverts(density, dtype):
     z = jax.random.normal(jax.random.key(0), (500, 2), dtype)
     atol = 1e-9 if dtype == np.float64 else 1e-4

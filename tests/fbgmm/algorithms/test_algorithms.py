@@ -16,6 +16,10 @@ LOW, HIGH, N = -3.0, 7.0, 40
 WIDTHS = (0.5, 1.0, 3.0)
 READINGS1 = ("means", "point_side", "short_mid")
 READINGS2 = ("plain", "minus_dL_over_n", "minus_dL_over_n_clipped", "minus_dL_over_N")
+READINGS = [
+    name if name in (READINGS1[0], READINGS2[0]) else pytest.param(name, marks=pytest.mark.slow)
+    for name in READINGS1 + READINGS2
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,7 @@ def test_the_clipped_reading_before_normalising(x, dtype, accuracy):
     close(state(algorithm2("minus_dL_over_n_clipped"), x, 2.0, dtype), expected, accuracy, 8.0)
 
 
-@pytest.mark.parametrize("variant", READINGS1 + READINGS2)
+@pytest.mark.parametrize("variant", READINGS)
 def test_d_of_a_sixth(x, variant, dtype, accuracy):
     first = variant in READINGS1
     raw = (oracle.algorithm1 if first else oracle.algorithm2)(x, LOW, HIGH, N, 2.0, variant, d=1 / 6)
@@ -131,7 +135,7 @@ def test_the_printed_subtraction_makes_negative_weights(x, dtype):
     assert float(fbgmm.fit(jnp.asarray(x, dtype), N, 0.5, algorithm1(clip=False), low=LOW, high=HIGH).pi.min()) < 0
 
 
-@pytest.mark.parametrize("variant", READINGS1 + READINGS2)
+@pytest.mark.parametrize("variant", READINGS)
 def test_data_weights_are_repetitions(x, variant, dtype, accuracy):
     """Weights 0, 1 and 2 against the data with those points left out, once and twice in place."""
     x = x[:100]
@@ -146,7 +150,7 @@ def test_data_weights_are_repetitions(x, variant, dtype, accuracy):
     close(weighted.pi, repeated.pi, accuracy, 10)
 
 
-@pytest.mark.parametrize("variant", READINGS1 + READINGS2)
+@pytest.mark.parametrize("variant", READINGS)
 def test_padding_beyond_n_stays_zero(x, variant, dtype, accuracy):
     algorithm = algorithm1(variant) if variant in READINGS1 else algorithm2(variant)
     data = jnp.asarray(x, dtype)

@@ -35,7 +35,14 @@ def test_conforms(name):
     check_algorithm(ALGORITHMS[name])
 
 
-@pytest.mark.parametrize(("n", "refine", "t"), [(40, 4, 0.7), (33, 3, 2.0), (90, 1, 5.0), (5, 4, 30.0)])
+@pytest.mark.parametrize(
+    ("n", "refine", "t"),
+    [
+        (40, 4, 0.7),
+        (33, 3, 2.0),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((90, 1, 5.0), (5, 4, 30.0))),
+    ],
+)
 def test_products_with_the_gaussians(n, refine, t, dtype, rounding):
     basis = init_basis(dtype(-2), dtype(3), n, dtype(t))
     rng = np.random.default_rng(0)

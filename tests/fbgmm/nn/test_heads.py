@@ -100,7 +100,7 @@ def test_rounding_is_the_least_distance_of_different_targets():
     assert float(rounding(np.array([4.0]))) == 0
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [FORMS[0], pytest.param(FORMS[1], marks=pytest.mark.slow)])
 def test_no_component_is_finer_than_the_targets_were_rounded(form):
     marks = np.random.default_rng(0).integers(3, 9, 200)
     density = form(4, marks, rngs=nnx.Rngs(0))(-1000 * H)
@@ -192,7 +192,7 @@ def test_the_plain_form_begins_with_algorithm_2s_density_of_all_targets(scales):
     np.testing.assert_allclose(found[:, 0], expected, rtol=0.05)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [FORMS[0], pytest.param(FORMS[1], marks=pytest.mark.slow)])
 def test_one_learned_number_scales_all_narrow_sigmas(form):
     head, fixed = (form(4, TARGETS, learn_sigma=learn, rngs=nnx.Rngs(0)) for learn in (True, False))
     np.testing.assert_allclose(head(H).sigma, fixed(H).sigma, rtol=1e-6)

@@ -100,6 +100,7 @@ def test_mixing_takes_each_dimension_from_one_of_the_classes(which, request):
     assert (only > 10).all()
 
 
+@pytest.mark.slow
 def test_keys_give_the_same_again_and_others_others(ours):
     first, again, other = (np.asarray(ours.sample(jax.random.key(k), 1, 5)) for k in (0, 0, 1))
     np.testing.assert_array_equal(first, again)

@@ -25,6 +25,7 @@ def impossible(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # scikit-learn warns of what it skips
 @parametrize_with_checks([FixedBasisMixture(n=20)])
 def test_scikit_learns_checks(estimator, check, unchecked_types):

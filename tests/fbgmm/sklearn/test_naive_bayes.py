@@ -37,7 +37,7 @@ def test_probabilities_are_those_of_bayes_rule():
     assert model.mixtures_.batch_shape == (3, 4)
 
 
-@pytest.mark.parametrize("strength", [1.0, 10.0])
+@pytest.mark.parametrize("strength", [1.0, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_the_loss_is_that_of_refits_without_one_point(strength):
     """The bases are those of all data in both: a column of extremes, of weight near zero, holds them."""
     keep = np.r_[0:20, 50:70, 100:120]
