@@ -10,22 +10,17 @@ from rich.console import Console
 
 from fbgmm.compiling import keep_programs
 
-from . import (
-    accuracy,
-    ambiguities,
-    constants,
-    everyday,
-    first_calls,
-    mnist,
-    naive_bayes,
-    new_points,
-    regression,
-    speed,
-    style,
-    sweep,
-    tables,
-)
-from .config import ConfigError
+from .accuracy import constants, new_points
+from .accuracy import run as accuracy
+from .everyday import run as everyday
+from .mnist import run as mnist
+from .naive_bayes import run as naive_bayes
+from .paper import ambiguities, sweep, tables
+from .paper.config import ConfigError
+from .regression import run as regression
+from .speed import first_calls
+from .speed import run as speed
+from .style import run as style
 
 COMMANDS = {
     "tables": (tables, "Tables 1, 2 and 3 of the paper beside its own values"),

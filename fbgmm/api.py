@@ -14,11 +14,11 @@ from .algorithms import (
 )
 from .bandwidth import isj, sheather_jones
 from .basis import Basis, init_basis, init_basis_from
-from .fitting import fit, fit_batch
+from .fitting.fit import fit, fit_batch
+from .fitting.stream import fit_stream
 from .metrics import LocalBound, density_information_loss, information_loss, local_loss_bound
 from .mixture import Mixture, mix
-from .rotated import Rotated, fit_rotated
+from .multivariate.rotated import Rotated, fit_rotated
 from .saving import load, save
 from .status import MisfitWarning, PrecisionWarning, Status
-from .stream import fit_stream
 from .updates import init_pi, normalize, update_pi

@@ -18,7 +18,7 @@ import numpy as np
 
 from . import checks
 from ._typing import Array, Bool, Float
-from .complaints import not_finite
+from .error_messages import not_finite
 
 
 @partial(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from . import checks
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .tally import cell_index, tally
+from .binning import cell_index, tally
 
 _WORD = 20  # bits kept in `units`; the rest is carried into `blocks`
 
@@ -44,7 +44,7 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Any = None) -> Counts:
     """Counts of the data in the cells of one basis. O(N) time, O(n) memory beside the data.
 
     Points that are not finite (or too large to square) and points of weight zero or below are absent. `jax.vmap` of
-    this function runs the form for many rows of `fbgmm.tally`, not a loop.
+    this function runs the form for many rows of `fbgmm.binning`, not a loop.
 
     Args:
         basis: a basis without batch axes; use `jax.vmap` for many.

@@ -21,10 +21,10 @@ from . import checks
 from ._typing import Array, Float, Int, Key
 from .auto.report import Choice, report
 from .basis import Basis, init_basis
-from .icdf import solve_icdf
-from .sampling import bits_and_normal, choose_components
+from .evaluation.local_sums import cdf_sum, density, kernel_sum, top_sigma
+from .evaluation.quantiles import solve_icdf
+from .evaluation.sampling import bits_and_normal, choose_components
 from .updates import normalize
-from .windows import cdf_sum, density, kernel_sum, top_sigma
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["basis", "pi", "status", "outside", "choice"], meta_fields=[])
@@ -150,7 +150,7 @@ class Mixture:
             ValueError: a batch, or weights below zero.
             ModuleNotFoundError: scipy is not installed (extra `interchange`), as for the other `to_…`.
         """
-        from .interchange import to_scipy
+        from .interop.conversions import to_scipy
 
         return to_scipy(self)
 
@@ -160,7 +160,7 @@ class Mixture:
         Raises:
             ValueError: weights below zero.
         """
-        from .interchange import to_numpyro
+        from .interop.conversions import to_numpyro
 
         return to_numpyro(self)
 
@@ -170,7 +170,7 @@ class Mixture:
         Raises:
             ValueError: weights below zero.
         """
-        from .interchange import to_distrax
+        from .interop.conversions import to_distrax
 
         return to_distrax(self)
 
@@ -183,7 +183,7 @@ class Mixture:
         Raises:
             ValueError: a batch, or weights below zero.
         """
-        from .interchange import to_sklearn
+        from .interop.conversions import to_sklearn
 
         return to_sklearn(self)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .complaints import not_finite
+from .error_messages import not_finite
 from .mixture import Mixture
 
 BLUE, PALE, ORANGE, GREY = "#0072B2", "#99C7E0", "#E69F00", "#7F7F7F"

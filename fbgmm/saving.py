@@ -33,8 +33,8 @@ KINDS = {
     "Mixture": "fbgmm.mixture",
     "Basis": "fbgmm.basis",
     "Choice": "fbgmm.auto.report",
-    "Rotated": "fbgmm.rotated",
-    "LatentMixture": "fbgmm.nn.latent",
+    "Rotated": "fbgmm.multivariate.rotated",
+    "LatentMixture": "fbgmm.nn.digits.latent",
 }
 """What a file may hold → the module that has it. Named here, so that a file cannot ask for anything else."""
 
@@ -45,7 +45,7 @@ def save(path: str | os.PathLike[str], model: Any) -> None:
     Args:
         path: ends in .npz, for any density and batch; or in .json, for one `Mixture` without batch axes, which is then
             readable and comparable as text.
-        model: a `Mixture`, a `Rotated` or a `fbgmm.nn.latent.LatentMixture`.
+        model: a `Mixture`, a `Rotated` or a `fbgmm.nn.digits.latent.LatentMixture`.
 
     Raises:
         ValueError: another suffix; for .json a batch, another kind, or numbers that are not finite.

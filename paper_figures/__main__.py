@@ -14,15 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fbgmm.compiling import keep_programs
 
-from . import densities, local_picture, loss_curves, style, style_options
+from . import style
+from .density import densities, local_picture, loss_curves
 from .request import Drawing, Request, RequestError
+from .style_transfer import options as style_options
 
 DRAWINGS: dict[str, Drawing] = {**local_picture.FIGURES, **densities.FIGURES, **loss_curves.FIGURES}
 """All that can be asked for. A further family of figures is a module with such a dictionary, named here."""
 
 APPLICATIONS = {
-    "mnist": "paper_figures.mnist",
-    "style": "paper_figures.style_transfer",
+    "mnist": "paper_figures.mnist.draw",
+    "style": "paper_figures.style_transfer.draw",
     "regression": "paper_figures.regression",
 }
 """Those that train networks first, and need the extra `nn`: drawn only when asked for. Module of each, with `draw`."""
@@ -78,7 +80,7 @@ def _drawn(name: str, request: Request, out: Path, bars: Progress) -> Iterator[t
     if name in DRAWINGS:
         yield name, DRAWINGS[name](request)
     else:
-        from fbgmm.nn.progress import on  # here: the other figures do without the extra `nn`
+        from fbgmm.nn.train.progress import on  # here: the other figures do without the extra `nn`
 
         yield from import_module(APPLICATIONS[name]).draw(request, out, on(bars))
 

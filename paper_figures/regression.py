@@ -15,15 +15,15 @@ from flax import nnx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.records import slug
-from benchmarks.regression_report import HETERO, MDN, RESIDUAL
-from benchmarks.regression_training import VARIANTS, Case, Plan, Variant, plan_of, prepare, train_variant
-from fbgmm.nn.density import Density
-from fbgmm.nn.heads import DensityHead
-from fbgmm.nn.progress import Progress
-from fbgmm.nn.resolution import components_for
-from fbgmm.nn.trials import Data, Settings, Trials
-from fbgmm.nn.uci import load_uci
+from benchmarks.harness.records import slug
+from benchmarks.regression.report import HETERO, MDN, RESIDUAL
+from benchmarks.regression.training import VARIANTS, Case, Plan, Variant, plan_of, prepare, train_variant
+from fbgmm.nn.conditional.component_count import components_for
+from fbgmm.nn.conditional.density import Density
+from fbgmm.nn.conditional.heads import DensityHead
+from fbgmm.nn.conditional.trials import Data, Settings, Trials
+from fbgmm.nn.data.uci import load_uci
+from fbgmm.nn.train.progress import Progress
 
 from . import style
 from .request import Request, RequestError

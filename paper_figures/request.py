@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from .style_options import StyleOptions
+from .style_transfer.options import StyleOptions
 
 
 @dataclass(frozen=True)

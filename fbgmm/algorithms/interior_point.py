@@ -19,7 +19,7 @@ from .._typing import Array, Float
 from ..basis import Basis
 from ..counts import Counts, total
 from .base import Algorithm
-from .fine import REFINE, coarse, curvature, from_fine_counts, kernel, ratio, shares, whole
+from .fine_counts import REFINE, coarse, curvature, from_fine_counts, kernel, ratio, shares, whole
 
 ITERATIONS = 20
 

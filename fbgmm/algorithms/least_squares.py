@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import Array, Float
 from ..basis import Basis
 from .base import Algorithm
-from .fine import REFINE, coarse, curvature, from_fine_counts, kernel, shares, whole
+from .fine_counts import REFINE, coarse, curvature, from_fine_counts, kernel, shares, whole
 from .interior_point import ITERATIONS, maximise
 
 RIDGES = tuple(float(r) for r in np.geomspace(1e-5, 1.0, 16))

@@ -16,7 +16,7 @@ from .._typing import Array, Float, Int
 from ..basis import Basis
 from ..updates import increment2, init_pi, normalize
 from .base import Algorithm
-from .fine import REFINE, Kernel, coarse, from_fine_counts, kernel, ratio, shares, whole
+from .fine_counts import REFINE, Kernel, coarse, from_fine_counts, kernel, ratio, shares, whole
 
 STEPS = 16
 FLOOR = 1e-3

@@ -15,7 +15,7 @@ from .._typing import Array, Float
 from ..bandwidth import isj
 from ..basis import Basis
 from .base import Algorithm
-from .fine import REFINE, Kernel, coarse, from_fine_counts, kernel, ratio, shares, whole
+from .fine_counts import REFINE, Kernel, coarse, from_fine_counts, kernel, ratio, shares, whole
 from .interior_point import ITERATIONS, maximise
 from .maximum_likelihood import em_start, log_likelihood
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from .. import checks
 from ..basis import Basis
-from ..tally import cell_index
+from ..binning import cell_index
 from ..updates import init_pi, normalize
 from .base import Algorithm
 

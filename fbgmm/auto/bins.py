@@ -12,7 +12,7 @@ from .._typing import AnyArray, Bool, Float
 from .coordinate import Coordinate, x_of
 from .namespace import greatest_so_far, least_from_here, namespace
 from .octaves import BINS
-from .sample import Sample
+from .subsample import Sample
 
 FOLDS = 5
 HEAVY = 1 / 64

@@ -17,12 +17,12 @@ from .._typing import AnyArray, Array, Float
 from ..compiling import quick_jit
 from .all_widths import fit_scales
 from .bins import spread, thin
-from .candidates import FLOOR, Fitted, candidates, scores
 from .coordinate import h_of
 from .free_mixtures import Free, fit_free
 from .free_mixtures import densities as free_densities
 from .namespace import namespace
 from .octaves import OCTAVES, SIGMAS, SIZES
+from .one_width import FLOOR, Fitted, candidates, scores
 from .prepare import Prepared, centres, shares_of
 from .report import LEAST_POINTS, NUMBERS, STEPS
 

@@ -19,7 +19,7 @@ import numpy as np
 from .._typing import AnyArray, Float
 from .namespace import namespace
 from .octaves import BINS
-from .sample import Sample
+from .subsample import Sample
 
 INTERVALS = 64
 """Pieces of equal mass between the quantiles that give h."""

@@ -22,13 +22,13 @@ from .._typing import Array
 from ..basis import Basis
 from ..mixture import Mixture
 from ..status import Status
-from .answer import Cells, answer
 from .bins import count_points
 from .choose import choose_on_host, split
+from .final_basis import Cells, answer
 from .octaves import BINS
 from .prepare import prepare
 from .report import Choice
-from .sample import SIZE, Sample, drawn, sorted_sample
+from .subsample import SIZE, Sample, drawn, sorted_sample
 
 
 def fit_host(x: np.ndarray, weights: Any, low: Any, high: Any, drop_outside: bool, support: int) -> Mixture:

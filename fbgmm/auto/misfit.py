@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._typing import AnyArray, Float
 from .namespace import namespace
-from .sample import Sample
+from .subsample import Sample
 
 ALLOWED, ALLOWED_TIED = 0.05, 0.08
 """Beyond 1/√N, which is what a sample differs from its own law; the second where MOST_TIED of the points are tied."""

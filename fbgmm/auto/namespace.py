@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..running import running_max, running_min_back
+from ..evaluation.cumulative import running_max, running_min_back
 
 
 def namespace(like: Any) -> Any:

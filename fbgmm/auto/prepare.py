@@ -12,11 +12,11 @@ import numpy as np
 
 from .._typing import AnyArray, Bool, Float
 from .bins import bin_edges, count_sample, heavy_bins, resolved, spread, thin
-from .candidates import scores
 from .coordinate import GRADES, Coordinate, coordinate, h_of
 from .namespace import each, in_turn, log_of_sum, namespace
 from .octaves import BINS, RATIOS, all_coarser, densities
-from .sample import Sample
+from .one_width import scores
+from .subsample import Sample
 from .tails import Tail, tails
 
 # Constants of `fit(x)` were set by hand on the tune half of the benchmark's densities, with seeds of their own. What

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .._typing import AnyArray, Float
 from .namespace import each, namespace
-from .sample import Sample
+from .subsample import Sample
 
 LEAST = 6
 """Outer points that are looked at, at least."""

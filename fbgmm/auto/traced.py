@@ -15,17 +15,17 @@ from ..algorithms import algorithm2
 from ..basis import Basis
 from ..compiling import is_tracing
 from ..counts import count, total
-from ..engine import Options, examine
+from ..fitting.engine import Options, examine
 from ..mixture import Mixture
 from ..status import Status
-from .answer import Cells, answer
 from .bins import count_sample
 from .choose import choose, split
 from .coordinate import u_of
+from .final_basis import Cells, answer
 from .octaves import BINS
 from .prepare import Prepared, prepare
 from .report import Choice
-from .sample import SIZE, drawn, sorted_sample
+from .subsample import SIZE, drawn, sorted_sample
 
 _ROWS = 16  # data sets whose candidates are held at a time
 

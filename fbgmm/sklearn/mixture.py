@@ -21,10 +21,10 @@ from ..algorithms import Algorithm, resolve
 from ..auto.bins import thin
 from ..basis import Basis, init_basis
 from ..counts import Counts, add, count, no_counts, total
-from ..fitting import ALGORITHM, N, T, fit_batch
-from ..lengths import padded_length
+from ..fitting.fit import ALGORITHM, N, T, fit_batch
+from ..fitting.padding import padded_length
 from ..mixture import Mixture
-from ..rotated import Rotated, fit_rotated
+from ..multivariate.rotated import Rotated, fit_rotated
 
 COLUMNS = ("independent", "rotated")
 

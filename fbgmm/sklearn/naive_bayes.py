@@ -16,8 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import checks
 from .._typing import Array
 from ..basis import t_bound
-from ..fitting import fit_batch
-from ..lengths import padded_length
+from ..fitting.fit import fit_batch
+from ..fitting.padding import padded_length
 from ..mixture import Mixture
 from ..updates import step2
 

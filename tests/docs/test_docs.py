@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 
 import fbgmm
-from fbgmm.command import OK, main
+from fbgmm.cli.arguments import OK, main
 
 matplotlib.use("Agg")
 

@@ -19,7 +19,13 @@ FUNCTIONS = [name for name in PUBLIC if not inspect.isclass(getattr(fbgmm, name)
 
 
 SLOW = {
-    *("fbgmm.plot", "fbgmm.rotated", "fbgmm.bandwidth", "fbgmm.scipy", "fbgmm.sklearn.naive_bayes"),
+    *(
+        "fbgmm.plot",
+        "fbgmm.multivariate.rotated",
+        "fbgmm.bandwidth",
+        "fbgmm.interop.scipy",
+        "fbgmm.sklearn.naive_bayes",
+    ),
     *("fbgmm.algorithms.interior_point", "fbgmm.algorithms.penalised"),
 }
 

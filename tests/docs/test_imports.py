@@ -3,106 +3,108 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"_typing", "status", "sources", "atomic"},
-    {"checks"},
-    {"complaints"},
-    {"basis", "lengths", "compiling", "running"},
-    {"tally"},
-    {"counts", "auto.namespace"},
-    {"auto.octaves"},
-    {"auto.report"},
-    {"updates", "windows", "sampling", "bandwidth", "gaussianise"},
-    {"icdf"},
-    {"mixture"},
-    {"saving"},
-    {"algorithms.base"},
-    {"algorithms.pointwise", "algorithms.fine"},
-    {"algorithms.algorithm1", "algorithms.algorithm2", "algorithms.interior_point", "algorithms.maximum_likelihood"},
-    {"algorithms.penalised", "algorithms.least_squares"},
-    {"algorithms"},
-    {"engine", "metrics"},
-    {"auto.sample"},
-    {"auto.coordinate", "auto.free_mixtures", "auto.all_widths", "auto.candidates", "auto.tails", "auto.misfit"},
-    {"auto.bins"},
-    {"auto.prepare"},
-    {"auto.choose"},
-    {"auto.answer"},
-    {"auto.host", "auto.traced"},
-    {"auto"},
-    {"shards"},
-    {"fitting", "stream", "testing", "rotated", "plot"},
-    {"interchange", "scipy", "sklearn.mixture", "sklearn.naive_bayes"},
-    {"sklearn", "cli", "api"},
-    {"command"},
-    {"__main__"},
-    {""},
+    ("_typing", "status", "sources", "atomic", "checks", "compiling", "error_messages"),
+    ("basis", "binning", "counts", "updates", "bandwidth"),
+    ("evaluation",),
+    ("auto.report", "auto.namespace", "auto.octaves"),
+    ("mixture", "saving"),
+    ("algorithms", "metrics"),
+    ("fitting.engine",),
+    ("auto",),
+    ("fitting",),
+    ("testing", "multivariate", "plot"),
+    ("interop", "sklearn"),
+    ("api",),
+    ("nn",),
+    ("cli",),
+    ("__main__", "__init__"),
 ]
-"""Each module imports from the floors above it in this list only. `resolve` names the algorithms inside a function."""
+"""Folders and files of fbgmm: each imports from its own floor and from those above it in this list, without circles.
+A name stands for all inside it that is not named by itself. `resolve` names the algorithms inside a function."""
 
 EXTRAS = {
-    "scipy": {"scipy"},
-    "sklearn.mixture": {"sklearn"},
-    "sklearn.naive_bayes": {"scipy", "sklearn"},
+    "fbgmm.interop.scipy": {"scipy"},
+    "fbgmm.sklearn.mixture": {"sklearn"},
+    "fbgmm.sklearn.naive_bayes": {"scipy", "sklearn"},
 }
 """Modules that need other libraries; `import fbgmm` alone does not load them."""
 
 
-def modules() -> dict[str, Path]:
-    package = ROOT / "fbgmm"
-    names = {}
-    for path in package.rglob("*.py"):
-        parts = path.relative_to(package).with_suffix("").parts
-        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return {name: path for name, path in names.items() if not name.startswith("nn")}
+def modules(package: str) -> dict[str, Path]:
+    paths = (ROOT / package).rglob("*.py")
+    return {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
+
+
+CORE = {name: path for name, path in modules("fbgmm").items() if not name.startswith("fbgmm.nn")}
 
 
 def imported(name: str, path: Path) -> list[tuple[str, bool]]:
-    """Names of imported modules, those of fbgmm relative to it, and whether at the top of the file."""
+    """Names of imported modules, and whether at the top of the file."""
     tree = ast.parse(path.read_text())
     found = []
     for node in ast.walk(tree):
         top = node in tree.body
         if isinstance(node, ast.Import):
             found += [(alias.name, top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.append((node.module, top))
         elif isinstance(node, ast.ImportFrom):
-            package = name.split(".") if path.name == "__init__.py" and name else name.split(".")[:-1]
-            base = package[: len(package) - node.level + 1]
-            if node.module:
-                found.append(("fbgmm." + ".".join([*base, node.module]), top))
-            else:
-                found += [("fbgmm." + ".".join([*base, alias.name]), top) for alias in node.names]
+            package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            inner = [f"{module}.{alias.name}" for alias in node.names]
+            found += [(part if _is_module(part) else module, top) for part in inner]
     return found
 
 
-def test_every_module_has_its_floor():
-    assert set(modules()) == set().union(*FLOORS)
+def _is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("name", sorted(modules()))
+def floor_of(name: str) -> int:
+    """The place in FLOORS of a module, by the longest name that it lies in."""
+    inner = name.removeprefix("fbgmm").removeprefix(".") or "__init__"
+    return max(
+        (len(room), i) for i, rooms in enumerate(FLOORS) for room in rooms if f"{inner}.".startswith(f"{room}.")
+    )[1]
+
+
+@pytest.mark.parametrize("name", sorted(CORE))
 def test_the_core_imports_downwards_and_jax_and_numpy_only(name):
-    floor = next(i for i, names in enumerate(FLOORS) if name in names)
-    below = set().union(*FLOORS[:floor])
-    for module, top in imported(name, modules()[name]):
-        if module.startswith("fbgmm."):
-            assert not top or module.removeprefix("fbgmm.") in below, f"{name} imports {module}"
+    for module, top in imported(name, CORE[name]):
+        package = module.split(".")[0]
+        if package == "fbgmm":
+            assert not top or floor_of(module) <= floor_of(name), f"{name} imports {module}"
         elif top:
-            package = module.split(".")[0]
             allowed = {"jax", "numpy", *EXTRAS.get(name, set()), *sys.stdlib_module_names}
             assert package in allowed, f"{name} imports {package}"
+
+
+@pytest.mark.parametrize("package", ["fbgmm", "benchmarks", "paper_figures"])
+def test_there_are_no_circles(package):
+    paths = modules(package)
+    needs = {
+        name: {m for m, top in imported(name, path) if top and m in paths and m != name} for name, path in paths.items()
+    }
+    TopologicalSorter(needs).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("package", ["fbgmm", "benchmarks", "paper_figures", "tests"])
+def test_no_folder_has_more_than_twenty_files(package):
+    for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+        assert len(list(folder.glob("*.py"))) <= 20, folder
 
 
 @pytest.mark.parametrize("folder", ["fbgmm"])
 def test_nothing_in_the_package_imports_what_stands_on_it(folder):
     for path in (ROOT / folder).rglob("*.py"):
-        for module, _ in imported("x", path):
+        for module, _ in imported("fbgmm.x", path):
             assert module.split(".")[0] not in {"benchmarks", "paper_figures", "tests"}, path
 
 
@@ -128,14 +130,15 @@ def run(program):
 
 
 def test_jaxtyping_is_imported_under_its_guard_only():
-    for name, path in modules().items():
+    for name, path in CORE.items():
         for module, _ in imported(name, path):
-            assert module.split(".")[0] != "jaxtyping" or name == "_typing"
-    tree = ast.parse(modules()["_typing"].read_text())
+            assert module.split(".")[0] != "jaxtyping" or name == "fbgmm._typing"
+    tree = ast.parse(CORE["fbgmm._typing"].read_text())
     (guard,) = (node for node in tree.body if isinstance(node, ast.If) and "jaxtyping" in ast.unparse(node.test))
     assert ast.unparse(guard.test) == "TYPE_CHECKING or 'jaxtyping' in sys.modules"
-    inside = [node for part in guard.body for node in ast.walk(part) if isinstance(node, ast.ImportFrom)]
-    assert len(inside) == sum(module == "jaxtyping" for module, _ in imported("_typing", modules()["_typing"]))
+    inside = [node for part in guard.body for node in ast.walk(part)]
+    everywhere = [node for node in ast.walk(tree) if getattr(node, "module", None) == "jaxtyping"]
+    assert {*everywhere} <= {*inside}
 
 
 def test_imports_inside_functions_are_few_and_known():
@@ -144,27 +147,28 @@ def test_imports_inside_functions_are_few_and_known():
     another library's only where asked to."""
     hidden = {
         (name, module)
-        for name, path in modules().items()
+        for name, path in CORE.items()
         for module, top in imported(name, path)
-        if not top and name != "_typing" and not module.startswith(("jax", "numpy"))
+        if not top and name != "fbgmm._typing" and not module.startswith(("jax", "numpy"))
     }
+    hidden = {(name.removeprefix("fbgmm").removeprefix("."), module) for name, module in hidden}
     assert hidden <= {
         ("algorithms.base", "fbgmm.algorithms.algorithm1"),
         ("algorithms.base", "fbgmm.algorithms.algorithm2"),
         ("", "fbgmm.api"),
-        ("command", "fbgmm.cli"),
-        ("command", "fbgmm.compiling"),
-        ("cli", "matplotlib.figure"),
-        ("cli", "rich"),
-        ("cli", "rich.console"),
+        ("cli.arguments", "fbgmm.cli.commands"),
+        ("cli.arguments", "fbgmm.compiling"),
+        ("cli.commands", "matplotlib.figure"),
+        ("cli.commands", "rich"),
+        ("cli.commands", "rich.console"),
         ("plot", "matplotlib"),
         ("plot", "matplotlib.collections"),
         ("sources", "pyarrow"),
         ("sources", "pyarrow.parquet"),
-        ("mixture", "fbgmm.interchange"),
-        ("interchange", "fbgmm.scipy"),
-        ("interchange", "fbgmm.mixture"),
-        ("scipy", "jax.experimental"),
+        ("mixture", "fbgmm.interop.conversions"),
+        ("interop.conversions", "fbgmm.interop.scipy"),
+        ("interop.conversions", "fbgmm.mixture"),
+        ("interop.scipy", "jax.experimental"),
     }
 
 

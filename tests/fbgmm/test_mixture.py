@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate, optimize, special, stats
 
 import fbgmm
-from fbgmm.windows import precision, width
+from fbgmm.evaluation.local_sums import precision, width
 from tests import oracle
 from tests.conftest import X64
 from tests.programs import largest_array, operations

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fbgmm
-from fbgmm.nn.latent import LatentMixture
+from fbgmm.nn.digits.latent import LatentMixture
 
 X64 = bool(jax.config.jax_enable_x64)
 X = np.random.default_rng(0).normal(size=300)

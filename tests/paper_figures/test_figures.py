@@ -10,8 +10,9 @@ from PIL import Image
 from scipy.integrate import simpson
 
 import fbgmm
-from paper_figures import densities, local_picture, loss_curves, style
+from paper_figures import style
 from paper_figures.__main__ import DRAWINGS, main
+from paper_figures.density import densities, local_picture, loss_curves
 from paper_figures.request import Request
 
 

@@ -7,12 +7,24 @@ from flax import nnx
 from matplotlib.patches import Rectangle
 
 import fbgmm
-from fbgmm.nn.autoencoder import Decoder, Discriminator, Encoder
-from fbgmm.nn.digits import Digits
-from fbgmm.nn.latent import LatentMixture
-from fbgmm.nn.training import History, Trained, decode
-from paper_figures import mnist, mnist_densities, mnist_samples, mnist_structure, style
+from fbgmm.nn.data.mnist import Digits
+from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
+from fbgmm.nn.digits.latent import LatentMixture
+from fbgmm.nn.digits.training import History, Trained, decode
+from paper_figures import style
 from paper_figures.__main__ import main
+from paper_figures.mnist import (
+    densities as mnist_densities,
+)
+from paper_figures.mnist import (
+    draw as mnist,
+)
+from paper_figures.mnist import (
+    samples as mnist_samples,
+)
+from paper_figures.mnist import (
+    structure as mnist_structure,
+)
 from paper_figures.request import Request
 
 RNG = np.random.default_rng(0)

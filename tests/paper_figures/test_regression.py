@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fbgmm.nn.density import Density
-from fbgmm.nn.files import FileError
-from fbgmm.nn.progress import silent
+from fbgmm.nn.conditional.density import Density
+from fbgmm.nn.data.files import FileError
+from fbgmm.nn.train.progress import silent
 from paper_figures import regression, style
 from paper_figures.__main__ import main
 from paper_figures.request import Request, RequestError

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fbgmm.nn.images import load_image
-from fbgmm.nn.vgg import CHANNELS, VGG19
-from paper_figures import style, style_transfer_animation, style_transfer_figures, style_transfer_images
+from fbgmm.nn.data.images import load_image
+from fbgmm.nn.style.vgg import CHANNELS, VGG19
+from paper_figures import style
 from paper_figures.__main__ import main
 from paper_figures.request import Request, RequestError
-from paper_figures.style_options import StyleOptions
-from paper_figures.style_transfer_images import make, planned
+from paper_figures.style_transfer import (
+    animation as style_transfer_animation,
+)
+from paper_figures.style_transfer import (
+    figures as style_transfer_figures,
+)
+from paper_figures.style_transfer import (
+    images as style_transfer_images,
+)
+from paper_figures.style_transfer.images import make, planned
+from paper_figures.style_transfer.options import StyleOptions
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 import fbgmm
-from fbgmm.algorithms import fine
+from fbgmm.algorithms import fine_counts as fine
 from fbgmm.algorithms.interior_point import maximise
 from fbgmm.algorithms.maximum_likelihood import log_likelihood
 from fbgmm.basis import init_basis

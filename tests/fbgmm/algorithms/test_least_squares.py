@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 from scipy.stats import norm
 
 import fbgmm
-from fbgmm.algorithms import fine
+from fbgmm.algorithms import fine_counts as fine
 from fbgmm.algorithms.least_squares import RIDGES, cv_scores, gram
 from fbgmm.basis import init_basis
 from fbgmm.testing import check_algorithm

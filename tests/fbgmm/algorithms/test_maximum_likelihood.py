@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 import fbgmm
-from fbgmm.algorithms import fine
+from fbgmm.algorithms import fine_counts as fine
 from fbgmm.algorithms.maximum_likelihood import em, em_accelerated, em_start, log_likelihood
 from fbgmm.basis import init_basis
 from fbgmm.testing import check_algorithm

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 import fbgmm
-from fbgmm.algorithms import fine
+from fbgmm.algorithms import fine_counts as fine
 from fbgmm.algorithms.penalised import Pyramid, _pilot, _scales
 from fbgmm.basis import init_basis
 from fbgmm.testing import check_algorithm

@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from fbgmm.auto import bins, octaves
-from fbgmm.auto.answer import cells_of
 from fbgmm.auto.choose import split
 from fbgmm.auto.coordinate import GRADES, coordinate, h_of, u_of, x_of
+from fbgmm.auto.final_basis import cells_of
 from fbgmm.auto.free_mixtures import densities, fit_free
 from fbgmm.auto.prepare import prepare
 from fbgmm.auto.report import NUMBERS
-from fbgmm.auto.sample import SIZE, drawn, sorted_sample
+from fbgmm.auto.subsample import SIZE, drawn, sorted_sample
 from tests.conftest import X64
 from tests.fbgmm.auto.kinds import KINDS, made
 
@@ -47,7 +47,9 @@ def test_the_coordinate_is_increasing_and_inverted_and_grows_slowly(kind, grade,
     slopes = np.gradient(np.asarray(points, np.float64), u.astype(np.float64))
     inner = np.abs(slopes[1:-1] / np.asarray(h, np.float64)[1:-1] - 1)
     assert np.median(inner) < 0.05
-    assert np.abs(np.diff(np.log(np.asarray(sigma, np.float64)))).max() < 0.06  # what `fbgmm.windows` counts on
+    assert (
+        np.abs(np.diff(np.log(np.asarray(sigma, np.float64)))).max() < 0.06
+    )  # what `fbgmm.evaluation.local_sums` counts on
     assert float(at.u[0]) == -0.5
     assert float(at.u[-1]) == 1.5
 

@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_predict
 
 import fbgmm
 from fbgmm.auto import tails
-from fbgmm.auto.sample import sorted_sample
+from fbgmm.auto.subsample import sorted_sample
 
 
 def tails_of(x, dtype):

@@ -14,7 +14,7 @@ import fbgmm.nn
 MODULES = sorted(module.name for module in pkgutil.walk_packages(fbgmm.nn.__path__, "fbgmm.nn."))
 
 
-SLOW = {"fbgmm.nn.latent", "fbgmm.nn.regression", "fbgmm.nn.resolution"}
+SLOW = {"fbgmm.nn.digits.latent", "fbgmm.nn.conditional.training", "fbgmm.nn.conditional.component_count"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Accuracy of density estimators on known densities and real samples."""

@@ -1,0 +1,1 @@
+"""Fitted distributions of everyday data compared with the data."""

@@ -1,0 +1,1 @@
+"""What all benchmarks share: finished work on disk, the environment, timing and tables."""

@@ -1,0 +1,1 @@
+"""Density estimators by name: those of this library and of others."""

@@ -1,0 +1,165 @@
+"""The two rivals of Figure 9: a Gaussian mixture for each class, by EM (scikit-learn) and by sliced Wasserstein.
+
+Both take codes of shape (N, D) with their labels and give a `Rival`; both choose what they need from the data alone.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fbgmm.nn.train.progress import Progress, silent
+
+from .sliced_wasserstein import Descent, Normals, fit_sw, random_start
+
+EM_COMPONENTS = (1, 2, 4, 8, 12, 16, 24, 32)
+SW_COMPONENTS = 10
+"""As in the SW-GMM paper's experiments."""
+
+
+class Rival(NamedTuple):
+    """A density of codes for each class.
+
+    Attributes:
+        mixtures: one for each class.
+        seconds: that the fit took, compiling apart.
+        components: of each class's mixture.
+        seconds_chosen: that the fits of the chosen numbers of components alone took, as if they had been known.
+    """
+
+    mixtures: tuple[Normals, ...]
+    seconds: float
+    components: tuple[int, ...]
+    seconds_chosen: float
+
+    def sample(self, key: jax.Array, label: int, count: int) -> jax.Array:
+        """Codes of a class, shape (count, D)."""
+        return self.mixtures[label].sample(key, count)
+
+    def log_prob(self, z: Any, label: int) -> jax.Array:
+        """log density of codes of shape (N, D) under a class, in nats, shape (N,)."""
+        return self.mixtures[label].log_prob(jnp.asarray(z, jnp.float32))
+
+
+def em_gmm(
+    z: np.ndarray,
+    labels: np.ndarray,
+    covariance: Literal["full", "diag"] = "full",
+    *,
+    classes: int = 10,
+    components: Sequence[int] = EM_COMPONENTS,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Rival:
+    """EM-GMM: for each class the number of components with the least BIC, tried upwards until it has risen twice.
+
+    Args:
+        z: codes, shape (N, D).
+        labels: classes, shape (N,).
+        covariance: of each component: full, or diagonal.
+        components: numbers to try, in rising order.
+        seed: of scikit-learn's k-means start.
+
+    Raises:
+        ValueError: a class with fewer codes than D + 1.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    rows = by_class(z, labels, classes)
+    mixtures, chosen, whole, alone = [], [], 0.0, 0.0
+    for label, row in enumerate(rows):
+        best: Any = None
+        least, best_seconds, risen = np.inf, 0.0, 0
+        for K in (k for k in components if k * 2 <= len(row)):
+            mixture = GaussianMixture(K, covariance_type=covariance, random_state=seed, max_iter=200)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what has not converged in 200 steps shows in the criterion
+                started = time.perf_counter()
+                mixture.fit(row)
+                bic = mixture.bic(row)
+            seconds = time.perf_counter() - started
+            whole += seconds
+            if bic < least:
+                best, least, best_seconds, risen = mixture, bic, seconds, 0
+            else:
+                risen += 1
+            if risen == 2:
+                break
+        alone += best_seconds
+        mixtures.append(normals(best))
+        chosen.append(best.n_components)
+        progress(f"EM, {covariance}", label + 1, classes)
+    return Rival(tuple(mixtures), whole, tuple(chosen), alone)
+
+
+def normals(mixture: Any) -> Normals:
+    """A mixture of scikit-learn in the form of the others."""
+    full = mixture.covariance_type == "full"
+    covariances = mixture.covariances_ if full else np.stack([np.diag(row) for row in mixture.covariances_])
+    parts = np.log(mixture.weights_), mixture.means_, np.linalg.cholesky(covariances)
+    return Normals(*(jnp.asarray(part, jnp.float32) for part in parts))
+
+
+def sw_gmm(
+    key: jax.Array,
+    z: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: int = 10,
+    components: int = SW_COMPONENTS,
+    descent: Descent = Descent(),  # noqa: B008 - immutable
+    progress: Progress = silent,
+) -> Rival:
+    """SW-GMM: for each class a mixture of full covariances by sliced Wasserstein distance, on standardised codes.
+
+    Args:
+        key: of the starts, the directions and the mini-batches.
+        z: codes, shape (N, D).
+        labels: classes, shape (N,).
+        components: of each class's mixture.
+
+    Raises:
+        ValueError: a class with fewer codes than D + 1.
+    """
+    rows = by_class(z, labels, classes)
+    longest = max(map(len, rows))
+    counts = jnp.asarray([len(row) for row in rows])
+    means = np.stack([row.mean(axis=0) for row in rows]).astype(np.float32)
+    scales = np.stack([row.std(axis=0) for row in rows]).astype(np.float32)
+    table = np.zeros((classes, longest, z.shape[1]), np.float32)
+    for label, row in enumerate(rows):
+        table[label, : len(row)] = (row - means[label]) / scales[label]
+    points = jnp.asarray(table)
+    key_start, key_fit = jax.random.split(key)
+    starts = jax.vmap(lambda k, x, n: random_start(k, x, n, components))(
+        jax.random.split(key_start, classes), points, counts
+    )
+    keys = jax.random.split(key_fit, classes)
+    compiled = fit_sw.lower(keys[0], points[0], counts[0], jax.tree.map(lambda a: a[0], starts), descent).compile()
+    started, fitted = time.perf_counter(), []
+    for label in range(classes):
+        start = jax.tree.map(lambda a, label=label: a[label], starts)
+        fitted.append(jax.block_until_ready(compiled(keys[label], points[label], counts[label], start)[0]))
+        progress("SW", label + 1, classes)
+    seconds = time.perf_counter() - started
+    mixtures = [m.moved(mean, scale) for m, mean, scale in zip(fitted, means, scales, strict=True)]
+    return Rival(tuple(mixtures), seconds, (components,) * classes, seconds)
+
+
+def by_class(z: np.ndarray, labels: np.ndarray, classes: int) -> list[np.ndarray]:
+    """The codes of each class; raises ValueError for a class with too few for a covariance, and if not finite."""
+    if z.ndim != 2 or labels.shape != z.shape[:1]:
+        raise ValueError(f"z and labels must have shapes (N, D) and (N,); found {z.shape} and {labels.shape}")
+    if not np.isfinite(z).all():
+        raise ValueError("z must be finite; found NaN or infinity")
+    rows = [z[labels == label] for label in range(classes)]
+    short = [label for label, row in enumerate(rows) if len(row) <= z.shape[1]]
+    if short:
+        raise ValueError(f"class {short[0]} has {len(rows[short[0]])} codes; at least {z.shape[1] + 1} are needed")
+    return rows

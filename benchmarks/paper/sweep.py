@@ -1,0 +1,184 @@
+"""Runs a grid of cells; each finished cell is a file, so that a killed sweep goes on where it was.
+
+A cell's file is named after everything that determines its numbers: the grid point, number of experiments, precision,
+platform, versions and the code itself. A changed config therefore never meets another cell's file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from ..harness import environment
+from ..harness.files import remove_leftovers, write_json, write_text
+from ..harness.report import digits, estimate, grid_sheet, progress_bar, write_csv
+from .config import Cell, Config, read_config
+from .experiment import Program, Shape
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished cell.
+
+    Attributes:
+        losses: one for each experiment, shape (experiments,).
+        compile_seconds, run_seconds: this cell's share of what its group took, when it was computed.
+    """
+
+    cell: Cell
+    losses: np.ndarray
+    compile_seconds: float
+    run_seconds: float
+
+
+def run_config(config: Config, out: Path, progress: Progress, name: str) -> list[Result]:
+    """All cells of a config, in its order: those finished earlier read from `out/cells`, the others computed.
+
+    Args:
+        name: what the progress bar calls it.
+    """
+    folder = out / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    cells = list(config.cells())
+    done = {cell: result for cell in cells if (result := read_cell(folder, cell)) is not None}
+    if done:
+        progress.console.print(f"{name}: {len(done)} of {len(cells)} cells were finished already, in {folder}")
+    todo = _groups(config, [cell for cell in cells if cell not in done])
+    bar = progress.add_task(name, total=config.experiments * sum(len(groups) for groups in todo.values()))
+    with environment.use_precision(config.precision):
+        for shape, groups in todo.items():
+            for result in _compute(shape, groups, partial(progress.advance, bar)):
+                write_cell(folder, result)
+                done[result.cell] = result
+    return [done[cell] for cell in cells]
+
+
+Groups = dict[tuple[int, int], list[Cell]]
+"""Cells by seed and n: those of one group differ in algorithm and t, and come from one call on the same samples."""
+
+
+def _groups(config: Config, cells: Sequence[Cell]) -> dict[Shape, Groups]:
+    """The cells by the compiled program they share, and within it by group."""
+    todo: dict[Shape, Groups] = {}
+    for cell in cells:
+        shape = Shape(
+            cell.kind, cell.data_size, config.algorithm, config.t, max(config.n), config.experiments, config.precision
+        )
+        todo.setdefault(shape, {}).setdefault((cell.seed, cell.n), []).append(cell)
+    return todo
+
+
+def _compute(shape: Shape, groups: Groups, advance: Callable[[float], None]) -> Iterator[Result]:
+    program = Program(shape)
+    compile_seconds = program.compile_seconds
+    for (seed, n), cells in groups.items():
+        started, blocks = time.perf_counter(), []
+        for block in program.blocks(seed, n):
+            blocks.append(block)
+            advance(len(block))
+        losses = np.concatenate(blocks)
+        run_seconds = time.perf_counter() - started
+        for cell in cells:
+            column = losses[:, shape.t.index(cell.t), shape.algorithm.index(cell.algorithm)]
+            yield Result(cell, column, compile_seconds / len(cells), run_seconds / len(cells))
+        compile_seconds = 0.0  # counted with the first group that used the program
+
+
+def write_cell(folder: Path, result: Result) -> None:
+    """Writes a finished cell, atomically. Losses that are not finite become null."""
+    losses = [float(loss) if np.isfinite(loss) else None for loss in result.losses]
+    record = {
+        "identity": identity(result.cell),
+        "losses": losses,
+        "checksum": _digest(losses),
+        "compile_seconds": result.compile_seconds,
+        "run_seconds": result.run_seconds,
+    }
+    write_json(cell_path(folder, result.cell), record)
+
+
+def read_cell(folder: Path, cell: Cell) -> Result | None:
+    """A finished cell; None if there is none, or if its file is not what was written."""
+    try:
+        record = json.loads(cell_path(folder, cell).read_text(encoding="utf-8"))
+        losses = record["losses"]
+        whole = record["identity"] == identity(cell) and record["checksum"] == _digest(losses)
+        if not whole or len(losses) != cell.experiments:
+            return None
+        seconds = float(record["compile_seconds"]), float(record["run_seconds"])
+        return Result(cell, np.array([np.nan if loss is None else loss for loss in losses], np.float64), *seconds)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def cell_path(folder: Path, cell: Cell) -> Path:
+    """Where a cell is kept: a readable name and a digest of everything that determines its numbers."""
+    algorithm = str(cell.algorithm).replace(":", "-")
+    readable = f"{cell.kind}_alg{algorithm}_n{cell.n}_t{cell.t:g}_N{cell.data_size}_seed{cell.seed}"
+    return folder / f"{readable}_{_digest(identity(cell))[:16]}.json"
+
+
+def identity(cell: Cell) -> dict[str, Any]:
+    """Everything that determines a cell's numbers."""
+    return {
+        **cell._asdict(),
+        "platform": environment.platform(),
+        "versions": environment.versions(),
+        "source": environment.source_digest(),
+    }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def surroundings(config: Config, results: Sequence[Result]) -> dict[str, Any]:
+    """What stands beside the rows in a file of results. The seconds are those of the cells, whenever computed."""
+    return {
+        **environment.description(config.precision),
+        "compile_seconds": round(sum(result.compile_seconds for result in results), 3),
+        "run_seconds": round(sum(result.run_seconds for result in results), 3),
+    }
+
+
+def summary_row(result: Result) -> dict[str, Any]:
+    """A cell's numbers by name, for JSON and CSV."""
+    cell = result.cell._asdict()
+    del cell["precision"]
+    mean, ci95 = estimate(result.losses)
+    return {**cell, "mean": mean, "ci95": None if ci95 is None else list(ci95)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the grid; see benchmarks/paper/configs/")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """`python -m benchmarks sweep CONFIG.toml`."""
+    config = read_config(arguments.config)
+    with progress_bar() as progress:
+        results = run_config(config, arguments.out, progress, arguments.config.stem)
+    rows = [summary_row(result) for result in results]
+    write_json(arguments.out / "results.json", {"rows": rows, **surroundings(config, results)})
+    write_csv(arguments.out / "results.csv", rows)
+    names = {"kind": "kind", "algorithm": "algorithm", "n": "n", "t": "t", "data_size": "points"}
+    names |= {"seed": "seed", "experiments": "experiments"}
+    grid = {shown: [str(row[key]) for row in rows] for key, shown in names.items()}
+    losses = [estimate(result.losses) for result in results]
+    found = {"loss": [digits(loss.mean) for loss in losses], "95 % interval": [loss.interval() for loss in losses]}
+    sheet = grid_sheet(f"Sweep {arguments.config.name}", grid, found)
+    write_text(arguments.out / "results.md", sheet.markdown())
+    sheet.show(console)

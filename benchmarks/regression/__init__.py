@@ -1,0 +1,1 @@
+"""Predictive densities on nine UCI regression sets."""

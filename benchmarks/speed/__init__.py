@@ -1,0 +1,1 @@
+"""Time and memory: fits, evaluation, first calls, and peers."""

@@ -1,0 +1,1 @@
+"""Style transfer (section 3.2.2) in numbers."""

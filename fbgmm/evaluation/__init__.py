@@ -1,0 +1,1 @@
+"""Evaluation of a mixture: sums over components, quantiles, normal scores and sampling."""

@@ -1,0 +1,1 @@
+"""Mixtures as the distributions of other libraries. Extra: `interchange`."""

@@ -1,0 +1,1 @@
+"""Networks whose output is a density: heads, losses, training, calibration and stacking."""

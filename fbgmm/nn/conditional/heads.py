@@ -1,0 +1,285 @@
+"""`DensityHead`: the last layer of a network whose output is a whole density, GMM(f(x)) ≈ p(y | x) (introduction)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from ... import checks
+from ..._typing import Array, Float
+from ...basis import Basis, init_basis
+from ...updates import init_pi, normalize, update_pi
+from .component_count import components_for
+from .density import Density
+
+FLOOR = 1e-4
+"""Share of the mass that is spread evenly over all components, as in Algorithm 2, whatever the network says."""
+
+_TAILS = 3.0, 12.0
+"""Widths of the two wide components, in standard deviations of the targets, or of the residuals."""
+
+_RESIDUAL_RANGE = 4.0
+_ROUNDING = 1 / math.sqrt(12)  # standard deviation of what rounding to 1 leaves open
+_LEAST = 1e-3  # of the targets' deviation: no component is narrower in residual coordinates
+_EVEN = 0.1  # share of the first weights that is spread evenly
+_FIRST_WIDE = 0.005  # first weight of each wide component
+
+
+class Fixed(nnx.Variable):
+    """What a head has that is set before training and not learned."""
+
+
+class DensityHead(nnx.Module):
+    """From features to the weights of Gaussians on a fixed basis: a `Density` for each example.
+
+    Besides the basis there are two wide components, and every weight is at least FLOOR/K, so that no target has
+    density zero. Two forms:
+
+    - on the basis itself (`DensityHead(...)`, `DensityHead.from_targets`): only weights depend on the features;
+    - in residual coordinates (`DensityHead.residual`): the basis is moved by a learned mean and stretched by a learned
+      scale. It begins as N(m(x), s(x)²), and the weights learn the shape. For targets that are nearly determined by x,
+      which a basis over their whole range would need thousands of components for.
+
+    Args:
+        features: k, numbers that come from the layer before.
+        basis: of the targets or residuals; its leaves must be numbers.
+        wide: standard deviations of the wide components, shape (2,); None: 3 and 12 times that of a uniform density
+            over the basis.
+        scales: widths of the components in units of the basis's sigma; one of width s has s times its spacing too.
+        learn_sigma: whether one learned number multiplies the sigmas of all narrow components.
+        locations: learned locations, each with a scale; 0: the basis stands still.
+        least: the least standard deviation of a component, in units of the targets; where scales are learned it adds to
+            theirs in squares.
+        start: weights of the narrow components that the network begins near, with features of zero at them; None: even
+            ones.
+        rngs: of the first weights.
+
+    Raises:
+        ValueError: features < 1, a batch of bases, scales that are empty or below 1.
+
+    Example:
+        >>> import fbgmm, jax
+        >>> from flax import nnx
+        >>> from fbgmm.nn.conditional.heads import DensityHead
+        >>> head = DensityHead(16, fbgmm.init_basis(0.0, 10.0, n=50), rngs=nnx.Rngs(0))
+        >>> density = head(jax.numpy.ones((3, 16)))
+        >>> density.log_prob(jax.numpy.array([2.0, 5.0, 100.0])).shape
+        (3,)
+        >>> net = nnx.Sequential(nnx.Linear(4, 16, rngs=nnx.Rngs(1)), jax.nn.relu, head)
+        >>> net(jax.numpy.ones((3, 4))).mean().shape
+        (3,)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        basis: Basis,
+        wide: Any = None,
+        scales: Sequence[int] = (1,),
+        locations: int = 0,
+        least: Any = 0.0,
+        start: Any = None,
+        learn_sigma: bool = False,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        features = checks.positive_integer("features", features)
+        if basis.batch_shape:
+            raise ValueError(f"basis must be one basis; found batch shape {basis.batch_shape}")
+        if not len(scales) or min(scales) < 1:
+            raise ValueError(f"scales must be numbers of at least 1; found {scales!r}")
+        half = (basis.high - basis.low) / 2
+        wide = jnp.stack([f * half / math.sqrt(3) for f in _TAILS]) if wide is None else jnp.asarray(wide, basis.dtype)
+        centre = jnp.stack([basis.low + half] * 2)
+        mu = [_means(basis, s) for s in scales]
+        sigma = [jnp.broadcast_to(s * basis.sigma, m.shape) for s, m in zip(scales, mu, strict=True)]
+        self.mu = Fixed(jnp.concatenate([*mu, centre]).astype(basis.dtype))
+        self.sigma = Fixed(jnp.concatenate([*sigma, wide]).astype(basis.dtype))
+        self.least = Fixed(jnp.asarray(least, basis.dtype))
+        K = self.mu[...].shape[0]
+        small = nnx.initializers.variance_scaling(0.1, "fan_in", "normal")
+        self.logits = nnx.Linear(features, K * max(locations, 1), kernel_init=small, rngs=rngs)
+        start = jnp.full(K - 2, 1 / (K - 2)) if start is None else jnp.asarray(start)
+        first = jnp.log(jnp.concatenate([start, jnp.full(2, _FIRST_WIDE)]))
+        self.logits.bias = nnx.Param(jnp.tile(first, max(locations, 1)).astype(jnp.float32))
+        self.log_factor = nnx.Param(jnp.zeros((), jnp.float32)) if learn_sigma else None
+        self.place = nnx.Linear(features, 2 * locations, kernel_init=small, rngs=rngs) if locations else None
+
+    @classmethod
+    def from_targets(
+        cls,
+        features: int,
+        y: Any,
+        n: int | None = 64,
+        t: float = 1.0,
+        *,
+        weights: Any = None,
+        scales: Sequence[int] = (1,),
+        learn_sigma: bool = False,
+        rngs: nnx.Rngs,
+    ) -> DensityHead:
+        """On a basis over the range of the training targets and a margin of 5 % on either side.
+
+        The network begins near the weights that Algorithm 2 gives all targets, a tenth of them spread evenly.
+        Sigma is t spacings, and not less than what the rounding of the targets leaves open (`rounding`): wine that is
+        judged in whole marks has no density on a finer scale.
+
+        Args:
+            features, scales, learn_sigma, rngs: as for the head itself.
+            y: targets, shape (N,); may be traced.
+            n: number of components; None: as many as the targets ask for (`fbgmm.nn.conditional.component_count`).
+            t: sigma in units of their spacing.
+            weights: of the targets, shape (N,): zero means absent.
+
+        Raises:
+            ValueError: targets that are not finite or none at all, where they are concrete; n = None where they are
+                not.
+        """
+        y, weights = _targets(y, weights)
+        if n is None:
+            if not checks.is_concrete(y, weights):
+                raise ValueError(
+                    "n must be a number where the targets are traced; found None; "
+                    "fbgmm.nn.conditional.component_count.components_for says it beforehand"
+                )
+            n = components_for(y, weights)
+        low, high, deviation = _spread(y, weights)
+        margin = 0.05 * (high - low)
+        low, high = low - margin, high + margin
+        r = (high - low) / n
+        least = rounding(y, weights) * _ROUNDING
+        basis = init_basis(low, high, n, t)
+        wider = jnp.maximum(basis.sigma, least).astype(basis.dtype)
+        basis = Basis(basis.low, basis.high, r, wider, basis.capacity)
+        wide = jnp.stack([f * deviation for f in _TAILS])
+        start = jnp.concatenate([_marginal(basis, s, y, weights) for s in scales]) / len(scales)
+        return cls(features, basis, wide, scales, least=least, start=start, learn_sigma=learn_sigma, rngs=rngs)
+
+    @classmethod
+    def residual(
+        cls,
+        features: int,
+        y: Any,
+        n: int = 24,
+        t: float = 1.0,
+        *,
+        locations: int = 1,
+        weights: Any = None,
+        scales: Sequence[int] = (1,),
+        learn_sigma: bool = False,
+        rngs: nnx.Rngs,
+    ) -> DensityHead:
+        """In residual coordinates: n components over ±4 learned scales about each learned location.
+
+        One location and scale begin as mean and deviation of the targets, several around them. Arguments and errors
+        as for `from_targets`, but n is a number.
+        """
+        y, weights = _targets(y, weights)
+        deviation = _spread(y, weights)[2]
+        least = jnp.maximum(rounding(y, weights) * _ROUNDING, _LEAST * deviation)
+        basis = init_basis(-_RESIDUAL_RANGE, _RESIDUAL_RANGE, n, t)
+        normal = [jax.nn.softmax(-0.5 * jnp.square(_means(basis, s)) / _rest(s * basis.sigma)) for s in scales]
+        start = jnp.concatenate(normal) / len(scales)
+        wide = jnp.asarray(_TAILS)
+        head = cls(features, basis, wide, scales, locations, least, start=start, learn_sigma=learn_sigma, rngs=rngs)
+        assert head.place is not None
+        apart = jnp.linspace(-1.0, 1.0, locations) if locations > 1 else jnp.zeros(1)
+        places = jnp.average(y, weights=weights) + deviation * apart
+        widths = jnp.broadcast_to(_inverse_softplus(jnp.maximum(deviation, 1e-6)), (locations,))
+        head.place.bias = nnx.Param(jnp.concatenate([places, widths]).astype(jnp.float32))
+        return head
+
+    def __call__(self, h: Float[Array, "*batch k"]) -> Density:
+        """The densities of the targets that belong to features of shape (*batch, k)."""
+        pi = jax.nn.softmax(self.logits(h), axis=-1)
+        K = pi.shape[-1]
+        log_pi = jnp.log((1 - FLOOR) * pi + FLOOR / K)
+        ones = (1,) * (pi.ndim - 1)
+        mu, sigma = (a[...].astype(pi.dtype).reshape(*ones, -1) for a in (self.mu, self.sigma))
+        least = self.least[...].astype(pi.dtype)
+        if self.log_factor is not None:
+            # What rounding leaves open adds in squares. Where it is all of sigma, a little is left to learn from.
+            fixed = jnp.square(least) if self.place is None else 0.0
+            rest = jnp.maximum(jnp.square(sigma) - fixed, 0.25 * fixed)
+            learned = jnp.sqrt(fixed + jnp.exp(2 * self.log_factor[...]) * rest)
+            sigma = jnp.where(jnp.arange(sigma.shape[-1]) < sigma.shape[-1] - 2, learned, sigma)
+        if self.place is None:
+            return Density.of(log_pi, mu, jnp.maximum(sigma, least))
+        location, scale = jnp.split(self.place(h), 2, axis=-1)
+        scale = jax.nn.softplus(scale)
+        each = scale[..., None] * mu[..., None, :], scale[..., None] * sigma[..., None, :]  # (*batch, locations, K)
+        centres = location[..., None] + each[0]
+        # Means may come as near to each other as they like, widths not.
+        widths = jnp.sqrt(jnp.square(each[1]) + jnp.square(least))
+        return Density.of(log_pi, *(a.reshape(*a.shape[:-2], -1) for a in (centres, widths)))
+
+
+def rounding(y: Any, weights: Any = None) -> Float[Array, ""]:
+    """The least distance between different targets: to what they were rounded, if they were. 0 if all are equal.
+
+    Args:
+        y: targets, shape (N,); may be traced.
+        weights: zero means absent.
+    """
+    y = checks.as_floats("y", y)
+    present = jnp.ones(y.shape, bool) if weights is None else jnp.asarray(weights) > 0
+    first = jnp.min(jnp.where(present, y, jnp.inf))
+    gaps = jnp.diff(jnp.sort(jnp.where(present, y, first)))
+    # What is less than rounding of the numbers themselves is none.
+    least = 8 * jnp.finfo(y.dtype).eps * jnp.max(jnp.where(present, jnp.abs(y), 0))
+    gap = jnp.min(jnp.where(gaps > least, gaps, jnp.inf), initial=jnp.inf)
+    return jnp.where(jnp.isfinite(gap), gap, 0)
+
+
+def _targets(y: Any, weights: Any) -> tuple[Array, Array]:
+    y = checks.as_floats("y", y)
+    weights = jnp.ones_like(y) if weights is None else jnp.asarray(weights, y.dtype)
+    if y.ndim != 1 or weights.shape != y.shape:
+        raise ValueError(f"y must have one dimension, as its weights; found shapes {y.shape} and {weights.shape}")
+    if checks.is_concrete(y, weights):
+        present = np.asarray(weights) > 0
+        if not present.any():
+            raise ValueError(f"y holds no targets with a weight above zero; found {y.size}")
+        if not checks.usable(y)[present].all():
+            raise ValueError(f"y must be finite; found {(~checks.usable(y)[present]).sum()} targets that are not")
+    return jnp.where(weights > 0, y, 0), weights
+
+
+def _spread(y: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Low, high and standard deviation; constant targets get a width of 1 or of their own size, whichever is more."""
+    present = weights > 0
+    low, high = jnp.min(jnp.where(present, y, jnp.inf)), jnp.max(jnp.where(present, y, -jnp.inf))
+    mean = jnp.average(y, weights=weights)
+    deviation = jnp.sqrt(jnp.average(jnp.square(y - mean), weights=weights))
+    flat = high - low <= 8 * jnp.finfo(y.dtype).eps * jnp.maximum(jnp.abs(low), jnp.abs(high))
+    size = jnp.maximum(jnp.abs(mean), 1)
+    low, high = jnp.where(flat, low - size, low), jnp.where(flat, high + size, high)
+    return low, high, jnp.where(flat, size, deviation)
+
+
+def _means(basis: Basis, scale: int) -> Array:
+    """Those of the components that are so many times as wide, and as far apart."""
+    return basis.low + (jnp.arange(math.ceil(basis.capacity / scale)) + 0.5) * scale * basis.r
+
+
+def _rest(sigma: Array) -> Array:
+    """Variance of the weights with which components of that width make N(0, 1)."""
+    return jnp.maximum(1 - jnp.square(sigma), 0.05)
+
+
+def _marginal(basis: Basis, scale: int, y: Array, weights: Array) -> Array:
+    """Algorithm 2's weights of all targets, and a few even ones: what the first stage says without features."""
+    n = math.ceil(basis.capacity / scale)
+    r = scale * basis.r
+    coarse = Basis(basis.low, basis.low + n * r, r, scale * basis.sigma, n)
+    return (1 - _EVEN) * normalize(update_pi(init_pi(coarse), coarse, y, weights)) + _EVEN / n
+
+
+def _inverse_softplus(x: Array) -> Array:
+    return jnp.log(-jnp.expm1(-x)) + x

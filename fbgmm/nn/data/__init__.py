@@ -1,0 +1,1 @@
+"""Public data sets and images: download, checksums and readers."""

@@ -1,0 +1,1 @@
+"""Figures 11 to 13 (section 3.2.2)."""
