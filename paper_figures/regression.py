@@ -21,7 +21,7 @@ from benchmarks.regression.training import VARIANTS, Case, Plan, Variant, plan_o
 from fbgmm.nn.conditional.component_count import components_for
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import DensityHead
-from fbgmm.nn.conditional.trials import Data, Settings, Trials
+from fbgmm.nn.conditional.training import Splits, TrainingSettings, Trials
 from fbgmm.nn.data.uci import load_uci
 from fbgmm.nn.train.progress import Progress
 
@@ -73,10 +73,10 @@ def inverse(
     """The points x and y, where the ridges stand, and the densities there by each method."""
     x, y = curve(request.seed, POINTS)
     rows = np.ones((1, POINTS))
-    data = Data(x[None, :, None], y[None], rows, (np.arange(POINTS) % 10)[None])
+    data = Splits(x[None, :, None], y[None], rows, (np.arange(POINTS) % 10)[None])
     at = np.linspace(0.02, 0.98, RIDGES)
     case = Case("curve", data, at[None, :, None], np.zeros((1, RIDGES)), np.array([RIDGES]))
-    settings = Settings(60 if request.quick else 300, 50, checks=10)
+    settings = TrainingSettings(60 if request.quick else 300, 50, checks=10)
     plan = Plan(settings, Trials.grid(2, rate=(0.02,), decay=(1e-3,)), 2, 50)
     n = components_for(y)
 

@@ -13,7 +13,7 @@ import numpy as np
 import fbgmm
 from fbgmm.nn.data.mnist import Digits
 from fbgmm.nn.digits.latent import LatentMixture
-from fbgmm.nn.digits.training import Settings, Trained, decode, encode, train
+from fbgmm.nn.digits.training import AutoencoderSettings, TrainedAutoencoder, decode, encode, train
 from fbgmm.nn.train.progress import Progress
 
 from ..harness.records import digest, read_record, slug, write_record
@@ -36,7 +36,7 @@ class Case(NamedTuple):
     """What the methods of one seed share."""
 
     seed: int
-    trained: Trained
+    trained: TrainedAutoencoder
     judge: Judge
     z: np.ndarray
     labels: np.ndarray
@@ -180,11 +180,11 @@ def prepare(seed: int, digits: Digits, folder: Path, quick: bool, progress: Prog
     )
 
 
-def settings_of(quick: bool) -> Settings:
-    return Settings(epochs=QUICK_EPOCHS) if quick else Settings()
+def settings_of(quick: bool) -> AutoencoderSettings:
+    return AutoencoderSettings(epochs=QUICK_EPOCHS) if quick else AutoencoderSettings()
 
 
-def identity(name: str, settings: Settings) -> str:
+def identity(name: str, settings: AutoencoderSettings) -> str:
     """A digest of the code and settings that a result depends on; for a rival, this library's densities are not."""
     here, package = Path(__file__).parent, Path(fbgmm.__file__).parent
     files = [here / "cells.py", here / "sample_quality.py", here / "judge.py"]
@@ -206,7 +206,7 @@ def path_of(folder: Path, seed: int, kind: str, name: str) -> Path:
 
 
 def results(
-    folder: Path, settings: Settings, seeds: Iterable[int]
+    folder: Path, settings: AutoencoderSettings, seeds: Iterable[int]
 ) -> Iterator[tuple[int, str, str, dict[str, Any] | None]]:
     """Seed, kind, method and measures (None: missing) of all that the report shows."""
     for seed in seeds:
@@ -215,7 +215,7 @@ def results(
                 yield seed, kind, name, read_record(path_of(folder, seed, kind, name), identity(name, settings))
 
 
-def make(folder: Path, case: Case, kind: str, name: str, settings: Settings) -> None:
+def make(folder: Path, case: Case, kind: str, name: str, settings: AutoencoderSettings) -> None:
     """Fits and measures one method, and writes the result."""
     found = measure(case, METHODS[name](case)) if kind == "digits" else measure_groups(case, GROUPS[name](case))
     write_record(path_of(folder, case.seed, kind, name), identity(name, settings), found)

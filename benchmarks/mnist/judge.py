@@ -17,8 +17,9 @@ import optax
 from flax import nnx
 
 from fbgmm.nn.data.mnist import Digits
-from fbgmm.nn.digits.training import as_floats, in_batches
-from fbgmm.nn.train.loop import Plan, run
+from fbgmm.nn.digits.training import as_floats
+from fbgmm.nn.train.batches import in_batches
+from fbgmm.nn.train.loop import TrainingPlan, run
 from fbgmm.nn.train.progress import Progress, silent
 
 SEED = 20_177
@@ -105,7 +106,7 @@ def judge(folder: str | Path, digits: Digits, progress: Progress = silent, epoch
         right = jnp.mean((logits.argmax(1) == y).astype(jnp.float32))
         return (optax.apply_updates(weights, updates), moments), jnp.stack([value, right])
 
-    plan = Plan("judge", epochs, BATCH, Path(folder), {"rate": RATE, "shift": SHIFT, "left out": LEFT_OUT})
+    plan = TrainingPlan("judge", epochs, BATCH, Path(folder), {"rate": RATE, "shift": SHIFT, "left out": LEFT_OUT})
     data = digits.train_images, digits.train_labels
     state, _ = run(key_run, step, (weights, adam.init(weights)), data, ("cross-entropy", "right"), plan, progress)
     return Judge(nnx.merge(form, state[0]))

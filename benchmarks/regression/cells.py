@@ -16,7 +16,7 @@ from fbgmm.nn.conditional.calibration import conformal_interval, conformal_reach
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import rounding
 from fbgmm.nn.conditional.stacking import stacked, stacking_weights
-from fbgmm.nn.conditional.training import Trained
+from fbgmm.nn.conditional.training import TrainedNetworks
 from fbgmm.nn.train.progress import Progress
 
 from ..harness.records import digest, slug
@@ -55,7 +55,7 @@ def run_method(case: Case, name: str, folder: Path, quick: bool, progress: Progr
     return {**measure(case, plan, options, METHODS[name]), "seconds": seconds}
 
 
-def measure(case: Case, plan: Plan, options: list[Trained], names: Sequence[str]) -> dict[str, Any]:
+def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Sequence[str]) -> dict[str, Any]:
     """Everything that is said of a method, one number for each split.
 
     The members of each option's better combination are averaged, and the options stacked with weights learned from the
@@ -127,7 +127,7 @@ def _single(each: list[Density], weights: jax.Array, y: jax.Array) -> jax.Array:
     return -jax.nn.logsumexp(log_prob, axis=0, b=weights[:, None, None])
 
 
-def left_out(case: Case, plan: Plan, trained: Trained, best: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def left_out(case: Case, plan: Plan, trained: TrainedNetworks, best: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each split log-densities and transforms of the rows that some member left out, under that member."""
     data = case.data
     # Folds are permuted within rows of one length, so that every split leaves out the same number.

@@ -14,8 +14,7 @@ import fbgmm
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import DensityHead
 from fbgmm.nn.conditional.losses import cross_entropy, negative_log_likelihood, soft_counts
-from fbgmm.nn.conditional.training import Loss, Trained, train
-from fbgmm.nn.conditional.trials import Data, Settings, Trials
+from fbgmm.nn.conditional.training import Loss, Splits, TrainedNetworks, TrainingSettings, Trials, train
 from fbgmm.nn.data.uci import Regression
 from fbgmm.nn.train.progress import Progress
 
@@ -87,7 +86,7 @@ class Plan(NamedTuple):
         hidden: units.
     """
 
-    settings: Settings
+    settings: TrainingSettings
     trials: Trials
     members: int
     hidden: int
@@ -98,7 +97,9 @@ def plan_of(name: str, rows: int, quick: bool) -> Plan:
     epochs = int(np.clip(300_000 // rows, 15, 200))
     members = 2 if quick or rows > SMALL else 3
     decay = (0.01, 0.1) if rows <= SMALL else (0.001, 0.03)
-    settings = Settings(max(epochs // 5, 5) if quick else epochs, 32 if rows <= SMALL else 64, checks=15, patience=5)
+    settings = TrainingSettings(
+        max(epochs // 5, 5) if quick else epochs, 32 if rows <= SMALL else 64, checks=15, patience=5
+    )
     return Plan(settings, Trials.grid(members, decay=decay), members, 100 if name == "protein" else 50)
 
 
@@ -113,7 +114,7 @@ class Case(NamedTuple):
     """
 
     name: str
-    data: Data
+    data: Splits
     x: np.ndarray
     y: np.ndarray
     lengths: np.ndarray
@@ -125,7 +126,7 @@ def prepare(name: str, found: Regression, splits: int | None = None) -> Case:
     rows, weights = _padded(train_rows)
     fold = np.stack([np.random.default_rng(s).permutation(np.arange(rows.shape[1]) % FOLDS) for s in range(len(rows))])
     new, present = _padded(test_rows)
-    data = Data(found.x[rows], found.y[rows], weights, fold)
+    data = Splits(found.x[rows], found.y[rows], weights, fold)
     return Case(name, data, found.x[new], found.y[new], present.sum(axis=1).astype(int))
 
 
@@ -137,7 +138,9 @@ def _padded(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return rows, weights
 
 
-def train_variant(case: Case, plan: Plan, variant: Variant, folder: Path, what: str, progress: Progress) -> Trained:
+def train_variant(
+    case: Case, plan: Plan, variant: Variant, folder: Path, what: str, progress: Progress
+) -> TrainedNetworks:
     """Trains (or finds trained) one head on all splits and trials."""
     features = case.data.x.shape[2]
 
@@ -158,5 +161,5 @@ def training_identity(plan: Plan, splits: int) -> str:
 def sources() -> list[Path]:
     """The files whose code makes a trained network."""
     here, package = Path(__file__).parent, Path(fbgmm.__file__).parent / "nn/conditional"
-    ours = [package / f"{name}.py" for name in ("density", "heads", "losses", "training", "trials")]
+    ours = [package / f"{name}.py" for name in ("density", "heads", "losses", "training")]
     return [here / "training.py", here / "rivals.py", *ours]

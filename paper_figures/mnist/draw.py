@@ -19,7 +19,7 @@ from benchmarks.mnist.sliced_wasserstein import Descent
 from fbgmm.nn.data.mnist import Digits, load_digits
 from fbgmm.nn.digits.autoencoder import CLASSES
 from fbgmm.nn.digits.latent import LatentMixture
-from fbgmm.nn.digits.training import Settings, Trained, decode, encode, train
+from fbgmm.nn.digits.training import AutoencoderSettings, TrainedAutoencoder, decode, encode, train
 from fbgmm.nn.train.progress import Progress
 
 from ..request import Request, RequestError
@@ -44,7 +44,7 @@ class Study(NamedTuple):
 
     digits: Digits
     """Those that were trained on, and the test digits."""
-    trained: Trained
+    trained: TrainedAutoencoder
     z: np.ndarray
     """Codes of the training images, shape (N, D)."""
     latent: LatentMixture
@@ -73,7 +73,7 @@ def prepare(key: jax.Array, request: Request, out: Path, progress: Progress) -> 
     """
     key_train, key_rival = jax.random.split(key)
     digits = load_digits(progress)
-    settings, judge_epochs, descent = Settings(), EPOCHS, Descent()
+    settings, judge_epochs, descent = AutoencoderSettings(), EPOCHS, Descent()
     if request.quick:
         digits = digits._replace(
             train_images=digits.train_images[:QUICK_IMAGES], train_labels=digits.train_labels[:QUICK_IMAGES]

@@ -15,7 +15,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
 from fbgmm.nn.digits.latent import LatentMixture
-from fbgmm.nn.digits.training import Trained, as_floats, decode
+from fbgmm.nn.digits.training import TrainedAutoencoder, as_floats, decode
 
 from .. import style
 
@@ -30,7 +30,7 @@ DENSITIES = 5  # dimensions whose densities are drawn
 GENERATED = 5  # images of sampled codes
 
 
-def draw(key: jax.Array, image: np.ndarray, label: int, trained: Trained, latent: LatentMixture) -> Figure:
+def draw(key: jax.Array, image: np.ndarray, label: int, trained: TrainedAutoencoder, latent: LatentMixture) -> Figure:
     """Figure 8.
 
     Args:

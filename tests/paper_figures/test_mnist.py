@@ -10,7 +10,7 @@ import fbgmm
 from fbgmm.nn.data.mnist import Digits
 from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
 from fbgmm.nn.digits.latent import LatentMixture
-from fbgmm.nn.digits.training import History, Trained, decode
+from fbgmm.nn.digits.training import History, TrainedAutoencoder, decode
 from paper_figures import style
 from paper_figures.__main__ import main
 from paper_figures.mnist import (
@@ -36,7 +36,7 @@ Z = RNG.normal(size=(600, 16)).astype(np.float32) + LABELS[:, None]
 def trained():
     keys = jax.random.split(jax.random.key(0), 3)
     networks = [kind(rngs=nnx.Rngs(key)) for kind, key in zip((Encoder, Decoder, Discriminator), keys, strict=True)]
-    return Trained(*networks, History(*np.zeros((3, 2))))
+    return TrainedAutoencoder(*networks, History(*np.zeros((3, 2))))
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,9 @@ class DensityHead(nnx.Module):
         half = (basis.high - basis.low) / 2
         wide = jnp.stack([f * half / math.sqrt(3) for f in _TAILS]) if wide is None else jnp.asarray(wide, basis.dtype)
         centre = jnp.stack([basis.low + half] * 2)
-        mu = [_means(basis, s) for s in scales]
-        sigma = [jnp.broadcast_to(s * basis.sigma, m.shape) for s, m in zip(scales, mu, strict=True)]
-        self.mu = Fixed(jnp.concatenate([*mu, centre]).astype(basis.dtype))
+        bases = [_coarser(basis, s) for s in scales]
+        sigma = [jnp.broadcast_to(coarse.sigma, coarse.mu.shape) for coarse in bases]
+        self.mu = Fixed(jnp.concatenate([*(coarse.mu for coarse in bases), centre]).astype(basis.dtype))
         self.sigma = Fixed(jnp.concatenate([*sigma, wide]).astype(basis.dtype))
         self.least = Fixed(jnp.asarray(least, basis.dtype))
         K = self.mu[...].shape[0]
@@ -158,7 +158,7 @@ class DensityHead(nnx.Module):
         wider = jnp.maximum(basis.sigma, least).astype(basis.dtype)
         basis = Basis(basis.low, basis.high, r, wider, basis.capacity)
         wide = jnp.stack([f * deviation for f in _TAILS])
-        start = jnp.concatenate([_marginal(basis, s, y, weights) for s in scales]) / len(scales)
+        start = jnp.concatenate([_marginal(_coarser(basis, s), y, weights) for s in scales]) / len(scales)
         return cls(features, basis, wide, scales, least=least, start=start, learn_sigma=learn_sigma, rngs=rngs)
 
     @classmethod
@@ -184,8 +184,7 @@ class DensityHead(nnx.Module):
         deviation = _spread(y, weights)[2]
         least = jnp.maximum(rounding(y, weights) * _ROUNDING, _LEAST * deviation)
         basis = init_basis(-_RESIDUAL_RANGE, _RESIDUAL_RANGE, n, t)
-        normal = [jax.nn.softmax(-0.5 * jnp.square(_means(basis, s)) / _rest(s * basis.sigma)) for s in scales]
-        start = jnp.concatenate(normal) / len(scales)
+        start = jnp.concatenate([_normal(_coarser(basis, s)) for s in scales]) / len(scales)
         wide = jnp.asarray(_TAILS)
         head = cls(features, basis, wide, scales, locations, least, start=start, learn_sigma=learn_sigma, rngs=rngs)
         assert head.place is not None
@@ -263,22 +262,22 @@ def _spread(y: Array, weights: Array) -> tuple[Array, Array, Array]:
     return low, high, jnp.where(flat, size, deviation)
 
 
-def _means(basis: Basis, scale: int) -> Array:
-    """Those of the components that are so many times as wide, and as far apart."""
-    return basis.low + (jnp.arange(math.ceil(basis.capacity / scale)) + 0.5) * scale * basis.r
+def _coarser(basis: Basis, scale: int) -> Basis:
+    """The basis whose components are so many times as wide, and as far apart."""
+    n, r = math.ceil(basis.capacity / scale), scale * basis.r
+    return Basis(basis.low, basis.low + n * r, r, scale * basis.sigma, n)
 
 
-def _rest(sigma: Array) -> Array:
-    """Variance of the weights with which components of that width make N(0, 1)."""
-    return jnp.maximum(1 - jnp.square(sigma), 0.05)
+def _normal(basis: Basis) -> Array:
+    """Weights with which the components make N(0, 1)."""
+    variance = jnp.maximum(1 - jnp.square(basis.sigma), 0.05)
+    return jax.nn.softmax(-0.5 * jnp.square(basis.mu) / variance)
 
 
-def _marginal(basis: Basis, scale: int, y: Array, weights: Array) -> Array:
-    """Algorithm 2's weights of all targets, and a few even ones: what the first stage says without features."""
-    n = math.ceil(basis.capacity / scale)
-    r = scale * basis.r
-    coarse = Basis(basis.low, basis.low + n * r, r, scale * basis.sigma, n)
-    return (1 - _EVEN) * normalize(update_pi(init_pi(coarse), coarse, y, weights)) + _EVEN / n
+def _marginal(basis: Basis, y: Array, weights: Array) -> Array:
+    """Algorithm 2's weights for all targets, a tenth of them spread evenly."""
+    pi = normalize(update_pi(init_pi(basis), basis, y, weights))
+    return (1 - _EVEN) * pi + _EVEN / basis.capacity
 
 
 def _inverse_softplus(x: Array) -> Array:

@@ -1,12 +1,13 @@
 """Training of networks that output densities: all splits of a data set and all trials of a search at once, by `vmap`.
 
-Data and trials are described in `fbgmm.nn.conditional.trials`. All trials of a split see the same batches; a row
-that a trial has left out has weight zero there.
+A *split* is a data set of its own (20 of them in the usual benchmarks); shorter splits are padded by rows of weight
+zero. A *trial* is a choice of hyper-parameters and of the fold of the training rows that it leaves out to validate on.
+All trials of a split see the same mini-batches; rows that a trial leaves out have weight zero there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from numpy.typing import ArrayLike
 
+from ... import checks
 from ..._typing import Array, Key
-from ..train.checkpoints import Checkpoints, fingerprint
+from ..train.checkpoints import checksum
+from ..train.loop import TrainingPlan, Validation, run
 from ..train.progress import Progress, silent
 from .density import Density
 from .losses import mean_loss, negative_log_likelihood, noisy
-from .trials import Data, Settings, Trials, check_training, moments, require_finite
 
 Make = Callable[[nnx.Rngs, Array, Array], nnx.Module]
 """make(rngs, y, weights) → a network from features (B, D) to a `Density` of batch shape (B,). It is given a split's
@@ -33,35 +36,90 @@ Loss = Callable[[Density, Array], Array]
 """loss(density, y) → one number for each example."""
 
 _ADAM = optax.chain(optax.clip_by_global_norm(5.0), optax.scale_by_adam())
+_BETTER = 1e-4  # nats by which a validation loss must fall to count as better
 
 
-class _State(NamedTuple):
-    weights: Any
-    adam: Any
-    best: Any
-    """The weights at the best check so far."""
-    value: Array
-    """The validation loss there, (S, T)."""
-    finite: Array
-    """Whether all losses have been finite, (S, T)."""
+Weights = Any
+"""A pytree of arrays, as `flax.nnx.split` gives it."""
+
+
+class Splits(NamedTuple):
+    """Splits of a data set.
+
+    Attributes:
+        x: features, shape (S, N, D).
+        y: targets, shape (S, N).
+        weights: of the examples, shape (S, N): zero means absent.
+        fold: which fold each example is in, shape (S, N), integers.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    fold: np.ndarray
+
+
+class Trials(NamedTuple):
+    """Hyper-parameters that differ between trainings of one network on one split; each of shape (T,).
+
+    Attributes:
+        fold: the fold that is left out, to validate on.
+        rate: of Adam at the start; falls to zero along a cosine.
+        decay: of the weights, not of the biases, in each step relative to the rate (AdamW).
+        noise: standard deviation of the noise on the targets in training, in standard deviations of the targets.
+    """
+
+    fold: np.ndarray
+    rate: np.ndarray
+    decay: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def grid(
+        cls,
+        members: int,
+        rate: Sequence[float] = (0.01,),
+        decay: Sequence[float] = (1e-3,),
+        noise: Sequence[float] = (0.0,),
+    ) -> Trials:
+        """All combinations, each on the folds 0 … members − 1; members of one combination stand together."""
+        table = [(f, r, d, s) for r in rate for d in decay for s in noise for f in range(members)]
+        fold, *rest = zip(*table, strict=True)
+        return cls(np.asarray(fold, np.int32), *(np.asarray(column, np.float32) for column in rest))
+
+
+class TrainingSettings(NamedTuple):
+    """How long a training lasts.
+
+    Attributes:
+        epochs: passes over the rows of a split.
+        batch: rows in a step; the rows of an epoch that fill no batch are left out, at random.
+        checks: how often all trials are validated and saved, evenly over the training.
+        patience: early stopping: checks without any trial of any split getting better, after which the training ends.
+    """
+
+    epochs: int = 100
+    batch: int = 64
+    checks: int = 20
+    patience: int = 6
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetworks:
     """Networks of all splits and trials at their best check.
 
     Attributes:
         form, constants, weights: the networks, as `flax.nnx.split` gives them; constants (S, …), weights (S, T, …).
-        centre, width: of the features, shape (S, D).
+        centre, width: mean and standard deviation of the features, shape (S, D).
         shift, factor: mean and standard deviation of the targets, shape (S,).
-        validation: the validation likelihood's negative logarithm, of targets in their own units, shape (S, T); inf
-            where no check was finite.
-        finite: whether every loss of the training and its slope were finite, shape (S, T).
+        validation: mean negative log-likelihood of the rows left out, for targets in their own units, shape (S, T);
+            inf where no check was finite.
+        finite: whether every loss of the training and its gradient were finite, shape (S, T).
     """
 
     form: Any
-    constants: Any
-    weights: Any
+    constants: Weights
+    weights: Weights
     centre: np.ndarray
     width: np.ndarray
     shift: np.ndarray
@@ -69,7 +127,7 @@ class Trained:
     validation: np.ndarray
     finite: np.ndarray
 
-    def predict(self, x: Any, trials: np.ndarray | None = None) -> Density:
+    def predict(self, x: ArrayLike, trials: np.ndarray | None = None) -> Density:
         """The densities of targets.
 
         Args:
@@ -86,7 +144,7 @@ class Trained:
         S, D = self.centre.shape
         if x.ndim != 3 or x.shape[0] != S or x.shape[2] != D:
             raise ValueError(f"x has shape {x.shape}; allowed: ({S}, P, {D})")
-        require_finite("x", x, np.ones(x.shape[:2], bool))
+        _require_finite("x", x, np.ones(x.shape[:2], bool))
         x = ((x - self.centre[:, None]) / self.width[:, None]).astype(np.float32)
         weights = self.weights
         if trials is not None:
@@ -100,178 +158,244 @@ class Trained:
         return np.argmin(means, axis=1)[:, None] * members + np.arange(members)
 
 
+class _State(NamedTuple):
+    weights: Weights
+    adam: Any
+    finite: Array
+    """Whether all losses have been finite, (S, T)."""
+    best: Weights
+    """The weights at the best check so far."""
+    value: Array
+    """The validation loss there, (S, T)."""
+    stale: Array
+    """Checks since a trial got better."""
+
+
 def train(
     key: Key,
     make: Make,
-    data: Data,
+    data: Splits,
     trials: Trials,
     folder: str | Path,
-    settings: Settings = Settings(),  # noqa: B008 - immutable
+    settings: TrainingSettings = TrainingSettings(),  # noqa: B008 - immutable
     *,
     loss: Loss = negative_log_likelihood,
     identity: Mapping[str, int | float | str] = {},
     progress: Progress = silent,
     what: str = "training",
-) -> Trained:
-    """Trains every trial on every split, or goes on where a killed training left off; the result is the same.
+) -> TrainedNetworks:
+    """Trains every trial on every split, or resumes a training that was killed; the result is the same.
 
-    Features and targets are standardised by each split's own rows.
+        Features and targets are standardised by each split's own rows.
 
-    Args:
-        key: of first weights, batches and noise.
-        make: see `Make`.
-        data, trials, settings: see there.
-        folder: of the checkpoints, one after each check.
-        loss: what is trained on; which check and which trial is best says the negative log-likelihood.
-        identity: what else makes this training this one, such as a digest of the code behind `make`, of which nothing
-            else is known; a folder that holds another is refused.
-        progress, what: told how far it is, under that name.
+        Args:
+            key: for first weights, batches and noise.
+            make: see `Make`.
+            data, trials, settings: see there.
+            folder: of the checkpoints, one after each check.
+            loss: what is minimised; the negative log-likelihood says which check and which trial is best.
+            identity: what else makes this training this one, such as a digest of the code behind `make`, of which nothing
+                else is known; a folder that holds another is refused.
+            progress, what: called after every 25 steps, under that name.
 
-    Raises:
-        ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
-            or without one to validate on; settings below 1; a folder that holds another training.
+        Raises:
+            ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
+                or without one to validate on; settings below 1; a folder that holds another training.
 
-    Example:
-        >>> import tempfile, jax, numpy as np
-        >>> from flax import nnx
-        >>> from fbgmm.nn.conditional.heads import DensityHead
-        >>> from fbgmm.nn.conditional.training import train
-        >>> from fbgmm.nn.conditional.trials import Data, Settings, Trials
-        >>> def make(rngs, y, weights):
-        ...     return nnx.Sequential(DensityHead.from_targets(1, y, 16, weights=weights, rngs=rngs))
-        >>> x = np.linspace(0, 1, 50)
-        >>> data = Data(x[None, :, None], x[None], np.ones((1, 50)), np.arange(50)[None] % 5)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     trained = train(jax.random.key(0), make, data, Trials.grid(2), folder, Settings(epochs=2, batch=25))
-        >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
-        (1, 50)
+        Example:
+            >>> import tempfile, jax, numpy as np
+            >>> from flax import nnx
+    from numpy.typing import ArrayLike
+            >>> from fbgmm.nn.conditional import DensityHead, Splits, TrainingSettings, Trials, train
+            >>> def make(rngs, y, weights):
+            ...     return nnx.Sequential(DensityHead.from_targets(1, y, 16, weights=weights, rngs=rngs))
+            >>> x = np.linspace(0, 1, 50)[None]
+            >>> data, settings = Splits(x[..., None], x, x > -1, np.arange(50)[None] % 5), TrainingSettings(epochs=2)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     trained = train(jax.random.key(0), make, data, Trials.grid(2), folder, settings)
+            >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
+            (1, 50)
     """
-    check_training(data, trials, settings)
-    S, N = data.y.shape
-    T = len(trials.fold)
-    present = data.weights > 0
-    centre, width = moments(data.x, present[..., None])
-    shift, factor = moments(data.y, present)
-    x = np.where(present[..., None], (data.x - centre[:, None]) / width[:, None], 0).astype(np.float32)
-    y = np.where(present, (data.y - shift[:, None]) / factor[:, None], 0).astype(np.float32)
-    w = data.weights.astype(np.float32)
-    key_first, key_steps = jax.random.split(key)
-    form = nnx.split(make(nnx.Rngs(0), jnp.asarray(y[0]), jnp.asarray(w[0])), nnx.Param, ...)[0]
-    weights, constants = _networks(make, jax.random.split(key_first, (S, T)), y, w)
-    rows = min(settings.batch, N)
-    steps = max(N // rows, 1)
-    per_check = max(1, settings.epochs // settings.checks)
-    total = max(1, settings.epochs // per_check)
-    run = partial(_advance, form, loss, rows, steps * per_check, steps * per_check * total)
-    start = _State(
-        weights,
-        jax.vmap(jax.vmap(_ADAM.init))(weights),
-        jax.tree.map(jnp.copy, weights),
-        jnp.full((S, T), jnp.inf, jnp.float32),
-        jnp.ones((S, T), bool),
-    )
-    own = {"loss": getattr(loss, "__qualname__", ""), **fingerprint(key, *data, *trials), **settings._asdict()}
-    checkpoints = Checkpoints(Path(folder), {**identity, **own})
-    done, (state, stale) = checkpoints.load((start, np.zeros((), np.int32)))
-    on_device = tuple(map(jnp.asarray, (x, y, w, data.fold.astype(np.int32))))
-    here = tuple(map(jnp.asarray, trials))
-    for check in range(done, total):
-        if stale >= settings.patience:
-            break
-        before = np.asarray(state.value)
-        state = run(constants, on_device, here, state, jax.random.fold_in(key_steps, check), np.int32(check))
-        better = bool((np.asarray(state.value) < before - 1e-4).any())
-        stale = np.asarray(0 if better else stale + 1, np.int32)
-        checkpoints.save(check + 1, (state, stale))
-        progress(f"{what}: validation {float(jnp.mean(state.value)):.3g}", check + 1, total)
-    checkpoints.close()
+    _check_training(data, trials, settings)
+    standard, (centre, width, shift, factor) = _standardised(data)
+    key_first, key_run = jax.random.split(key)
+    network = _networks(make, key_first, standard, len(trials.fold))
+    own = {"loss": getattr(loss, "__qualname__", ""), "trials": checksum(*trials), **settings._asdict()}
+    every = max(1, settings.epochs // settings.checks)
+    epochs, batch = settings.epochs // every * every, min(settings.batch, data.y.shape[1])
+    plan = TrainingPlan(what, epochs, batch, Path(folder), {**identity, **own})
+    state = _trained(key_run, network, loss, standard, trials, plan, every, settings.patience, progress)
     value = np.asarray(state.value, np.float64) + np.log(factor)[:, None]
-    return Trained(form, constants, state.best, centre, width, shift, factor, value, np.asarray(state.finite))
+    finite = np.asarray(state.finite)
+    return TrainedNetworks(network.form, network.constants, state.best, centre, width, shift, factor, value, finite)
 
 
-def _networks(make: Make, keys: Array, y: np.ndarray, w: np.ndarray) -> tuple[Any, Any]:
-    """Parameters (S, T, …) and what is not learned (S, …)."""
+class _Networks(NamedTuple):
+    form: Any
+    weights: Weights
+    """(S, T, …)"""
+    constants: Weights
+    """What is not learned, (S, …)."""
 
-    def one(key: Array, y: Array, w: Array) -> tuple[Any, Any]:
-        parts: tuple[Any, ...] = nnx.split(make(nnx.Rngs(key), y, w), nnx.Param, ...)
-        return parts[1], parts[2]
+
+def _networks(make: Make, key: Key, data: Splits, trials: int) -> _Networks:
+    """The networks before training."""
+    y, w = jnp.asarray(data.y), jnp.asarray(data.weights)
+    form = nnx.split(make(nnx.Rngs(0), y[0], w[0]), nnx.Param, ...)[0]
+
+    def one(key: Key, y: Array, w: Array) -> tuple[Weights, Weights]:
+        _, *found = nnx.split(make(nnx.Rngs(key), y, w), nnx.Param, ...)
+        return found[0], found[1]
 
     of_trials = jax.vmap(one, in_axes=(0, None, None), out_axes=(0, None))
-    return jax.jit(jax.vmap(of_trials))(keys, y, w)
+    weights, constants = jax.jit(jax.vmap(of_trials))(jax.random.split(key, (len(y), trials)), y, w)
+    return _Networks(form, weights, constants)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4), donate_argnums=8)
-def _advance(
+def _trained(
+    key: Key,
+    network: _Networks,
+    loss: Loss,
+    data: Splits,
+    trials: Trials,
+    plan: TrainingPlan,
+    every: int,
+    patience: int,
+    progress: Progress,
+) -> _State:
+    S, N = data.y.shape
+    form, weights, constants = network
+    T = len(trials.fold)
+    best = jax.tree.map(jnp.copy, weights)
+    infinite = jnp.full((S, T), jnp.inf, jnp.float32)
+    start = _State(weights, jax.vmap(jax.vmap(_ADAM.init))(weights), infinite > 0, best, infinite, jnp.int32(0))
+    here = jax.tree.map(jnp.asarray, trials)
+    step = partial(_step, form, loss, constants, here, plan.epochs * (N // plan.batch))
+    by_row = tuple(jnp.moveaxis(jnp.asarray(a), 1, 0) for a in data)  # the loop takes rows of the first axis
+    update = partial(_validated, form, constants, by_row, here.fold)
+    validation = Validation(every, update, lambda state: int(state.stale) >= patience)
+    return run(key, step, start, by_row, ("training loss",), plan, progress, validation)[0]
+
+
+def _step(
     form: Any,
     loss: Loss,
-    rows: int,
+    constants: Weights,
+    trials: Trials,
     steps: int,
-    total: int,
-    constants: Any,
-    data: tuple[Array, ...],
-    trials: tuple[Array, ...],
     state: _State,
-    key: Array,
-    check: Array,
-) -> _State:
-    """The steps up to the next check, and that check."""
-    N = data[1].shape[1]
-    key_order, key_noise = jax.random.split(key)
-    per_epoch = max(N // rows, 1)
-    orders = jax.vmap(lambda k: jax.random.permutation(k, N))(jax.random.split(key_order, -(-steps // per_epoch)))
+    batch: tuple[Array, ...],
+    key: Key,
+) -> tuple[_State, Array]:
+    """A step of every trial of every split, and the mean of their losses that are finite."""
 
-    def step_of_trial(
-        constants: Any, batch: Any, trial: Any, weights: Any, adam_state: Any, key: Array, t: Array
-    ) -> Any:
-        x, y, w, f = batch
-        fold, rate, decay, noise = trial
-        y = noisy(key, y, noise)
+    def one(
+        constants: Weights, batch: tuple[Array, ...], key: Key, trial: Trials, weights: Weights, adam: Any
+    ) -> tuple[Weights, Any, Array, Array]:
+        x, y, w, fold = batch
+        y = noisy(key, y, trial.noise)
 
-        def objective(weights: Any) -> Array:
-            return mean_loss(loss(nnx.merge(form, weights, constants)(x), y), w * (f != fold))
+        def objective(weights: Weights) -> Array:
+            return mean_loss(loss(nnx.merge(form, weights, constants)(x), y), w * (fold != trial.fold))
 
         value, slope = jax.value_and_grad(objective)(weights)
-        fine = jax.tree.reduce(lambda fine, g: fine & jnp.isfinite(g).all(), slope, jnp.isfinite(value))
+        finite = jax.tree.reduce(lambda finite, g: finite & jnp.isfinite(g).all(), slope, jnp.isfinite(value))
         slope = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), slope)
-        direction, adam_state = _ADAM.update(slope, adam_state)
-        now = rate * 0.5 * (1 + jnp.cos(jnp.pi * t.astype(jnp.float32) / total))
-        weights = jax.tree.map(lambda p, u: p - now * (u + (decay * p if p.ndim > 1 else 0)), weights, direction)
-        return weights, adam_state, fine
+        progress = adam[1].count.astype(jnp.float32) / steps
+        rate = trial.rate * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+        direction, adam = _ADAM.update(slope, adam)
+        decay = jax.tree.map(lambda p: trial.decay * p if p.ndim > 1 else 0.0, weights)
+        weights = jax.tree.map(lambda p, u, d: p - rate * (u + d), weights, direction, decay)
+        return weights, adam, finite, value
 
-    over_trials = jax.vmap(step_of_trial, in_axes=(None, None, 0, 0, 0, None, None))
-    over_splits = jax.vmap(over_trials, in_axes=(0, 0, None, 0, 0, 0, None))
-
-    def step(carry: Any, i: Array) -> Any:
-        weights, adam_state, finite = carry
-        chosen = jax.lax.dynamic_slice_in_dim(orders[i // per_epoch], (i % per_epoch) * rows, rows)
-        batch = tuple(a[:, chosen] for a in data)
-        keys = jax.random.split(jax.random.fold_in(key_noise, i), data[1].shape[0])
-        t = check * steps + i
-        weights, adam_state, fine = over_splits(constants, batch, trials, weights, adam_state, keys, t)
-        return (weights, adam_state, finite & fine), None
-
-    carry = state.weights, state.adam, state.finite
-    (weights, adam_state, finite), _ = jax.lax.scan(step, carry, jnp.arange(steps))
-
-    def validation(split: Any) -> Array:
-        constants, (x, y, w, f), weights = split
-
-        def of_trial(weights: Any, fold: Array) -> Array:
-            return mean_loss(negative_log_likelihood(nnx.merge(form, weights, constants)(x), y), w * (f == fold))
-
-        return jax.vmap(of_trial)(weights, trials[0])
-
-    value = jax.lax.map(validation, (constants, data, weights))  # one split at a time: less memory
-    better = value < state.value  # False for NaN
-    best = jax.tree.map(
-        lambda new, old: jnp.where(better.reshape(better.shape + (1,) * (new.ndim - 2)), new, old), weights, state.best
-    )
-    return _State(weights, adam_state, best, jnp.where(better, value, state.value), finite)
+    over_trials = jax.vmap(one, in_axes=(None, None, None, 0, 0, 0))
+    over_splits = jax.vmap(over_trials, in_axes=(0, 1, 0, None, 0, 0))
+    keys = jax.random.split(key, batch[1].shape[1])
+    weights, adam, finite, value = over_splits(constants, batch, keys, trials, state.weights, state.adam)
+    state = state._replace(weights=weights, adam=adam, finite=state.finite & finite)
+    return state, mean_loss(value.ravel(), jnp.isfinite(value).ravel().astype(value.dtype))[None]
 
 
 @partial(jax.jit, static_argnums=0)
-def _predicted(form: Any, constants: Any, weights: Any, x: Array) -> Density:
-    def one(constants: Any, weights: Any, x: Array) -> Density:
+def _validated(form: Any, constants: Weights, by_row: tuple[Array, ...], folds: Array, state: _State) -> _State:
+    """The state with the best weights so far, by the negative log-likelihood of the rows left out."""
+
+    def of_split(split: Any) -> Array:
+        constants, (x, y, w, f), weights = split
+
+        def of_trial(weights: Weights, fold: Array) -> Array:
+            return mean_loss(negative_log_likelihood(nnx.merge(form, weights, constants)(x), y), w * (f == fold))
+
+        return jax.vmap(of_trial)(weights, folds)
+
+    data = tuple(jnp.moveaxis(a, 1, 0) for a in by_row)
+    value = jax.lax.map(of_split, (constants, data, state.weights))  # one split at a time: less memory
+    better = value < state.value  # False for NaN
+    best = jax.tree.map(
+        lambda new, old: jnp.where(better.reshape(better.shape + (1,) * (new.ndim - 2)), new, old),
+        state.weights,
+        state.best,
+    )
+    stale = jnp.where((value < state.value - _BETTER).any(), 0, state.stale + 1)
+    return state._replace(best=best, value=jnp.where(better, value, state.value), stale=stale)
+
+
+@partial(jax.jit, static_argnums=0)
+def _predicted(form: Any, constants: Weights, weights: Weights, x: Array) -> Density:
+    def one(constants: Weights, weights: Weights, x: Array) -> Density:
         return nnx.merge(form, weights, constants)(x)
 
     return jax.vmap(jax.vmap(one, in_axes=(None, 0, None)))(constants, weights, x)
+
+
+def _standardised(data: Splits) -> tuple[Splits, tuple[np.ndarray, ...]]:
+    """The data in single precision with mean 0 and deviation 1 in each split, and the means and deviations."""
+    present = data.weights > 0
+    centre, width = _moments(data.x, present[..., None])
+    shift, factor = _moments(data.y, present)
+    x = np.where(present[..., None], (data.x - centre[:, None]) / width[:, None], 0).astype(np.float32)
+    y = np.where(present, (data.y - shift[:, None]) / factor[:, None], 0).astype(np.float32)
+    splits = Splits(x, y, data.weights.astype(np.float32), data.fold.astype(np.int32))
+    return splits, (centre, width, shift, factor)
+
+
+def _moments(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each split's own rows; the latter 1 where they are all equal."""
+    count = np.maximum(present.sum(axis=1), 1)
+    values = np.where(present, values, 0).astype(np.float64)
+    mean = values.sum(axis=1) / count
+    squares = np.where(present, np.square(values - mean[:, None]), 0)
+    deviation = np.sqrt(squares.sum(axis=1) / count)
+    return mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, 1.0)
+
+
+def _require_finite(name: str, values: np.ndarray, present: np.ndarray) -> None:
+    """Raises ValueError where a row that is present (*rows) has a value that is not finite."""
+    bad = ~np.isfinite(values) & present.reshape(present.shape + (1,) * (values.ndim - present.ndim))
+    if bad.any():
+        first = tuple(map(int, np.argwhere(bad)[0]))
+        raise ValueError(f"{name} must be finite; found {int(bad.sum())} values that are not, the first at {first}")
+
+
+def _check_training(data: Splits, trials: Trials, settings: TrainingSettings) -> None:
+    """Raises the errors of `train`."""
+    for name, value in settings._asdict().items():
+        checks.positive_integer(name, value)
+    S, N = data.y.shape
+    if data.x.shape[:2] != (S, N) or data.weights.shape != (S, N) or data.fold.shape != (S, N):
+        found = ", ".join(f"{name} {array.shape}" for name, array in data._asdict().items())
+        raise ValueError(f"data must have shapes (S, N, D) for x and (S, N) for the others; found {found}")
+    present = data.weights > 0
+    _require_finite("x", data.x, present)
+    _require_finite("y", data.y, present)
+    if (data.weights < 0).any() or not np.isfinite(data.weights).all():
+        raise ValueError("weights must be finite and at least 0")
+    for fold in np.unique(trials.fold):
+        out = (present & (data.fold == fold)).sum(axis=1)
+        left = present.sum(axis=1) - out
+        if (out < 1).any() or (left < 1).any():
+            s = int(np.argmin(np.minimum(out, left)))
+            raise ValueError(
+                f"split {s} has {left[s]} rows to train on and {out[s]} in fold {fold} to validate on; "
+                "allowed: at least one of each"
+            )

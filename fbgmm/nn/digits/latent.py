@@ -1,15 +1,15 @@
-"""`LatentMixture`: the density of the codes of each class, from which new ones are drawn (section 3.2.1)."""
+"""Density of the latent codes of each class, with sampling and random mixing (section 3.2.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import checks
 from ..._typing import Array, Float, Key
@@ -20,8 +20,8 @@ from ...multivariate.rotated import Rotated, fit_rotated
 from ...status import Status
 from .k_means import k_means
 
-PARTS, PART, PART_T = 16, 300, 8.0
-"""Parts of a class, the codes for each below which there are fewer parts, and sigma/r in them: a part has a few hundred
+CLUSTERS, CLUSTER_SIZE, CLUSTER_T = 16, 300, 8.0
+"""Clusters of a class, the codes for each below which there are fewer, and sigma/r in them: a cluster has a few hundred
 codes, and needs wider components than a class."""
 
 
@@ -31,19 +31,19 @@ class LatentMixture:
     """A density of codes for each class. A pytree.
 
     The paper's is the product of `marginals`: one fixed-basis mixture for each class and latent dimension, by
-    Algorithm 2. It loses how the dimensions of a class hang together. Unless told to leave them `independent`, `fit`
-    therefore splits the codes of a class into parts by k-means and fits each part by fixed-basis mixtures along its
-    own principal axes: densities of the parts are products again, and their sum need not be.
+    Algorithm 2. It loses the dependence between the dimensions of a class. Unless told that they are `independent`,
+    `fit` therefore finds clusters of each class by k-means, and fits each cluster by fixed-basis mixtures along its own
+    principal axes: within a cluster the density is again a product, and the sum over the clusters need not be one.
 
     Attributes:
         marginals: the paper's mixtures, batch shape (classes, D).
-        rotated: the densities of the parts, batch shape (classes, parts); None: the dimensions are independent.
-        log_shares: logarithms of the shares of the parts, shape (classes, parts), −inf where there is none; None as
-            `rotated`.
+        rotated: the densities of the clusters, batch shape (classes, clusters); None: the dimensions are independent.
+        log_shares: logarithms of the shares of the clusters, shape (classes, clusters), −inf where there is none; None
+            as `rotated`.
 
     Example:
         >>> import jax
-        >>> from fbgmm.nn.digits.latent import LatentMixture
+        >>> from fbgmm.nn.digits import LatentMixture
         >>> z = jax.random.normal(jax.random.key(0), (600, 3))
         >>> labels = jax.numpy.arange(600) % 2
         >>> density = LatentMixture.fit(z, labels, classes=2)
@@ -55,21 +55,18 @@ class LatentMixture:
 
     marginals: Mixture
     rotated: Rotated | None = None
-    log_shares: Float[Array, "classes parts"] | None = None
+    log_shares: Float[Array, "classes clusters"] | None = None
 
     @classmethod
     def fit(
         cls,
-        z: Any,
-        labels: Any,
+        z: ArrayLike,
+        labels: ArrayLike,
         classes: int = 10,
         n: int = 200,
         t: float = 2.0,
         *,
         independent: bool = False,
-        parts: int | None = None,
-        part_t: float = PART_T,
-        rounds: int = 1,
         seed: int = 0,
     ) -> LatentMixture:
         """Fits the densities of all classes at once: rows of different lengths are padded by weights of zero.
@@ -80,11 +77,9 @@ class LatentMixture:
             classes: number of classes; each needs codes.
             n: number of components of every mixture.
             t: sigma in units of their spacing, for the marginals.
-            independent: the paper's model, in which the latent dimensions of a class are independent.
-            parts: of each class; None: 16, or fewer where a class has less than 300 codes for each.
-            part_t: as t, for the parts.
-            rounds: of rotation in each part, as in `fbgmm.fit_rotated`.
-            seed: of the start of k-means.
+            independent: the paper's model, in which the latent dimensions of a class are independent. Else each class
+                has 16 clusters, or fewer where some class has less than 300 codes for each.
+            seed: of k-means.
 
         Raises:
             ValueError: a class without enough codes, labels that are no classes, a constant dimension, values that are
@@ -105,12 +100,11 @@ class LatentMixture:
         marginals = jax.tree.map(lambda leaf: leaf.reshape(classes, D, *leaf.shape[1:]), gmms)
         if independent:
             return cls(marginals)
-        K = min(PARTS, max(1, int(weights.sum(axis=1).min()) // PART)) if parts is None else parts
-        K = checks.positive_integer("parts", K)
-        part = k_means(jax.random.key(seed), jnp.asarray(table), jnp.asarray(weights, table.dtype), K, 2 * (D + 1))
-        inside = (np.asarray(part) + K * np.arange(classes)[:, None])[weights]
-        table, weights = _by_class(table[weights], inside, classes * K)
-        rotated = fit_rotated(table, rounds, n, part_t, weights=weights)
+        K = min(CLUSTERS, max(1, int(weights.sum(axis=1).min()) // CLUSTER_SIZE))
+        cluster = k_means(jax.random.key(seed), jnp.asarray(table), jnp.asarray(weights, table.dtype), K, 2 * (D + 1))
+        place = (np.asarray(cluster) + K * np.arange(classes)[:, None])[weights]
+        table, weights = _by_class(table[weights], place, classes * K)
+        rotated = fit_rotated(table, 1, n, CLUSTER_T, weights=weights)
         counts = jnp.asarray(weights.sum(axis=1).reshape(classes, K), table.dtype)
         log_shares = jnp.log(counts) - jnp.log(jnp.sum(counts, axis=1, keepdims=True))
         return cls(marginals, jax.tree.map(lambda leaf: leaf.reshape(classes, K, *leaf.shape[1:]), rotated), log_shares)
@@ -130,18 +124,20 @@ class LatentMixture:
         self._known(label)
         if self.rotated is None or self.log_shares is None:
             return self.marginals[label].sample(key, (count,))
-        key_part, key_code = jax.random.split(key)
-        part = jax.random.categorical(key_part, self.log_shares[label], shape=(count,))
-        codes = self.rotated[label].sample(key_code, (count,))  # of every part: drawing is cheap
-        return jnp.take_along_axis(codes, part[:, None, None], axis=1)[:, 0]
+        key_cluster, key_code = jax.random.split(key)
+        cluster = jax.random.categorical(key_cluster, self.log_shares[label], shape=(count,))
+        codes = self.rotated[label].sample(key_code, (count,))  # of every cluster: drawing is cheap
+        return jnp.take_along_axis(codes, cluster[:, None, None], axis=1)[:, 0]
 
-    def mix(self, key: Key, labels: Sequence[int], shares: Any = None, count: int = 1) -> Float[Array, "count D"]:
+    def mix(
+        self, key: Key, labels: Sequence[int], shares: ArrayLike | None = None, count: int = 1
+    ) -> Float[Array, "count D"]:
         """Random mixing (Figure 10): each latent dimension of each code comes from one of the classes, at random.
 
-        A code is drawn from each of the classes and each dimension taken from one of these. For independent dimensions
-        that is the paper's mixing. With the rotated densities the choice is made in the same place, among the latent
-        dimensions, which the classes share, and not among the rotated ones, whose axes are each class's own; the
-        dimensions taken from one class then keep their dependence on one another.
+        A code is drawn from each of the classes, and each dimension is taken from one of these codes. For independent
+        dimensions that is the paper's mixing. With clusters the choice is made among the same latent dimensions, which
+        the classes share, not along the rotated axes, which are each cluster's own; the dimensions taken from one class
+        keep their dependence on one another.
 
         Args:
             key: a JAX random key.
@@ -164,7 +160,7 @@ class LatentMixture:
         )
         return jnp.take_along_axis(codes, choice[None, :, :], axis=0)[0]
 
-    def log_prob(self, z: Any, label: int) -> Float[Array, "..."]:
+    def log_prob(self, z: ArrayLike, label: int) -> Float[Array, "..."]:
         """log density of codes of shape (…, D) under a class, in nats, shape (…)."""
         self._known(label)
         z = checks.as_floats("z", z)
@@ -184,7 +180,7 @@ class LatentMixture:
             raise ValueError(f"label must be a class from 0 to {self.classes - 1}; found {label}")
 
 
-def _by_class(z: Any, labels: Any, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _by_class(z: ArrayLike, labels: ArrayLike, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes by class, shape (classes, longest, D), and which of them are codes and not padding, (classes, longest)."""
     z, labels = checks.as_host_floats("z", z), np.asarray(labels)
     if z.ndim != 2 or labels.shape != z.shape[:1]:

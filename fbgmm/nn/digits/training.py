@@ -1,4 +1,4 @@
-"""Training of the autoencoder against the discriminator (section 3.2.1), and its use on many images."""
+"""Adversarial training of the autoencoder (section 3.2.1), and encoding and decoding of many images."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import optax
 from flax import nnx
 
 from ..._typing import Array, Float, Key
-from ..train.loop import Plan, run
+from ..train.batches import in_batches
+from ..train.loop import TrainingPlan, run
 from ..train.progress import Progress, silent
 from . import adversarial
 from .autoencoder import CLASSES, LATENT, SIZE, Decoder, Discriminator, Encoder
 
 MEASURES = "squared error", "adversarial", "discriminator"
 
-_AT_ONCE = 1000  # images in one call of a network outside training
 
-
-class Settings(NamedTuple):
+class AutoencoderSettings(NamedTuple):
     """What the paper leaves open, with values that work.
 
     Attributes:
@@ -31,8 +30,8 @@ class Settings(NamedTuple):
         epochs: passes over the images.
         batch: images in a step.
         alpha: of Eq. 10, against a squared error summed over pixels with values in [0, 1].
-        noise: standard deviation of what is added to the codes before they are decoded, in training only: neighbouring
-            codes then mean neighbouring images, and a sampled code needs not be exact.
+        noise: standard deviation of the normal noise on the codes before they are decoded, in training only:
+            neighbouring codes then stand for similar images.
         pull: weight of ‖z‖² in the loss, without which the codes would outgrow the noise (Ghosh et al. 2020).
         rate: of Adam for encoder and decoder, falling to zero along a cosine.
         discriminator_rate: of Adam for the discriminator.
@@ -62,8 +61,8 @@ class History(NamedTuple):
     discriminator: np.ndarray
 
 
-class Trained(NamedTuple):
-    """What a training gives."""
+class TrainedAutoencoder(NamedTuple):
+    """The networks after training, and the losses of each epoch."""
 
     encoder: Encoder
     decoder: Decoder
@@ -84,18 +83,18 @@ def train(
     images: np.ndarray,
     labels: np.ndarray,
     folder: str | Path,
-    settings: Settings = Settings(),  # noqa: B008 - immutable
+    settings: AutoencoderSettings = AutoencoderSettings(),  # noqa: B008 - immutable
     progress: Progress = silent,
-) -> Trained:
-    """Trains encoder, decoder and discriminator, or goes on where a killed training left off; the result is the same.
+) -> TrainedAutoencoder:
+    """Trains encoder, decoder and discriminator, or resumes a training that was killed; the result is the same.
 
     Args:
-        key: of the first weights, of the order of the images and of the noise.
+        key: for the first weights, the order of the images and the noise.
         images: shape (N, 28, 28), uint8.
         labels: their digits, shape (N,), 0 to 9.
         folder: of the checkpoints, one after each epoch.
-        settings: see `Settings`.
-        progress: told how far it is, as in `fbgmm.nn.train.progress.progress_bars`.
+        settings: see `AutoencoderSettings`.
+        progress: called after every 25 steps, such as `fbgmm.nn.train.progress_bars`.
 
     Raises:
         ValueError: images or labels of another shape, type or range; fewer images than a batch has; a folder that holds
@@ -104,46 +103,54 @@ def train(
     _check(images, labels)
     key_encoder, key_decoder, key_discriminator, key_run = jax.random.split(key, 4)
     steps = settings.epochs * max(len(images) // settings.batch, 1)
-    adam = optax.adam(optax.cosine_decay_schedule(settings.rate, steps))
-    discriminator_adam = optax.adam(settings.discriminator_rate, b1=0.5)
     coder = Encoder(settings.latent, rngs=nnx.Rngs(key_encoder)), Decoder(settings.latent, rngs=nnx.Rngs(key_decoder))
     coder_form, generator = nnx.split(coder)
-    judge_form, discriminator = nnx.split(Discriminator(rngs=nnx.Rngs(key_discriminator)))
-
-    def step(state: _State, batch: tuple[Array, ...], key: Key) -> tuple[_State, Array]:
-        x, y = as_floats(batch[0]), batch[1].astype(jnp.int32)
-        key_noise, key_shuffle = jax.random.split(key)
-
-        def loss(generator: Any) -> Any:
-            encoder, decoder = nnx.merge(coder_form, generator)
-            z = encoder(x)
-            noisy = z + settings.noise * jax.random.normal(key_noise, z.shape, z.dtype)
-            reconstructed = decoder(noisy)
-            generated = decoder(adversarial.shuffled_within_class(key_shuffle, noisy, y))
-            logits = nnx.merge(judge_form, state.discriminator)(generated)
-            pull = settings.pull * jnp.mean(jnp.sum(jnp.square(z), axis=1))
-            measured = adversarial.squared_error(x, reconstructed), adversarial.adversarial_term(logits, y)
-            total = adversarial.generator_loss(logits, y, x, reconstructed, settings.alpha) + pull
-            return total, (measured, generated)
-
-        slope, (measured, generated) = jax.grad(loss, has_aux=True)(state.generator)
-
-        def judge_loss(discriminator: Any) -> Array:
-            judge = nnx.merge(judge_form, discriminator)
-            return adversarial.discriminator_loss(judge(x), y, judge(generated))
-
-        judged, judge_slope = jax.value_and_grad(judge_loss)(state.discriminator)
-        generator, coder_adam = _descend(adam, slope, state.generator_adam, state.generator)
-        discriminator, judge_adam = _descend(
-            discriminator_adam, judge_slope, state.discriminator_adam, state.discriminator
-        )
-        return _State(generator, discriminator, coder_adam, judge_adam), jnp.stack([*measured, judged])
-
-    start = _State(generator, discriminator, adam.init(generator), discriminator_adam.init(discriminator))
-    plan = Plan("autoencoder", settings.epochs, settings.batch, Path(folder), settings._asdict())
+    critic_form, discriminator = nnx.split(Discriminator(rngs=nnx.Rngs(key_discriminator)))
+    adam = optax.adam(optax.cosine_decay_schedule(settings.rate, steps))
+    critic_adam = optax.adam(settings.discriminator_rate, b1=0.5)
+    start = _State(generator, discriminator, adam.init(generator), critic_adam.init(discriminator))
+    step = partial(_step, (coder_form, critic_form), (adam, critic_adam), settings)
+    plan = TrainingPlan("autoencoder", settings.epochs, settings.batch, Path(folder), settings._asdict())
     last, history = run(key_run, step, start, (images, labels), MEASURES, plan, progress)
     encoder, decoder = nnx.merge(coder_form, last.generator)
-    return Trained(encoder, decoder, nnx.merge(judge_form, last.discriminator), History(*history.T))
+    return TrainedAutoencoder(encoder, decoder, nnx.merge(critic_form, last.discriminator), History(*history.T))
+
+
+def _step(
+    forms: tuple[Any, Any],
+    optimisers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    settings: AutoencoderSettings,
+    state: _State,
+    batch: tuple[Array, ...],
+    key: Key,
+) -> tuple[_State, Array]:
+    """A step of the generator, then one of the discriminator on the same generated images."""
+    coder_form, critic_form = forms
+    x, y = as_floats(batch[0]), batch[1].astype(jnp.int32)
+    key_noise, key_shuffle = jax.random.split(key)
+
+    def loss(generator: Any) -> tuple[Array, tuple[tuple[Array, Array], Array]]:
+        encoder, decoder = nnx.merge(coder_form, generator)
+        z = encoder(x)
+        noisy = z + settings.noise * jax.random.normal(key_noise, z.shape, z.dtype)
+        reconstructed = decoder(noisy)
+        generated = decoder(adversarial.shuffled_within_class(key_shuffle, noisy, y))
+        logits = nnx.merge(critic_form, state.discriminator)(generated)
+        pull = settings.pull * jnp.mean(jnp.sum(jnp.square(z), axis=1))
+        measured = adversarial.squared_error(x, reconstructed), adversarial.adversarial_term(logits, y)
+        total = adversarial.generator_loss(logits, y, x, reconstructed, settings.alpha) + pull
+        return total, (measured, generated)
+
+    def discriminator_loss(discriminator: Any) -> Array:
+        critic = nnx.merge(critic_form, discriminator)
+        return adversarial.discriminator_loss(critic(x), y, critic(generated))
+
+    slope, (measured, generated) = jax.grad(loss, has_aux=True)(state.generator)
+    judged, critic_slope = jax.value_and_grad(discriminator_loss)(state.discriminator)
+    adam, critic_adam = optimisers
+    generator, moments = _descend(adam, slope, state.generator_adam, state.generator)
+    discriminator, critic_moments = _descend(critic_adam, critic_slope, state.discriminator_adam, state.discriminator)
+    return _State(generator, discriminator, moments, critic_moments), jnp.stack([*measured, judged])
 
 
 def encode(encoder: Encoder, images: np.ndarray) -> np.ndarray:
@@ -154,17 +161,6 @@ def encode(encoder: Encoder, images: np.ndarray) -> np.ndarray:
 def decode(decoder: Decoder, z: np.ndarray | Array) -> np.ndarray:
     """Images, shape (N, 28, 28), float32 in [0, 1], of codes of shape (N, D)."""
     return in_batches(partial(_decoded, *nnx.split(decoder)), np.asarray(z, np.float32))
-
-
-def in_batches(f: Any, x: np.ndarray) -> np.ndarray:
-    """f of all rows of x, a thousand at a time: constant memory, and one program to compile."""
-    parts = []
-    for first in range(0, len(x), _AT_ONCE):
-        part = x[first : first + _AT_ONCE]
-        filled = np.zeros((_AT_ONCE, *x.shape[1:]), x.dtype)
-        filled[: len(part)] = part
-        parts.append(np.asarray(f(filled))[: len(part)])
-    return np.concatenate(parts)
 
 
 def as_floats(images: Array) -> Float[Array, "B 28 28 1"]:

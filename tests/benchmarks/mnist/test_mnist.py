@@ -15,7 +15,7 @@ from benchmarks.mnist import run as mnist
 from benchmarks.mnist.sliced_wasserstein import Descent
 from benchmarks.mnist.unsupervised import Groups
 from benchmarks.paper.config import ConfigError
-from fbgmm.nn.digits.training import Settings
+from fbgmm.nn.digits.training import AutoencoderSettings
 from fbgmm.nn.train.progress import silent
 
 CENTRES = np.random.default_rng(7).normal(size=(10, 4)).astype(np.float32) * 4
@@ -151,9 +151,10 @@ def test_a_result_of_other_code_or_settings_is_made_anew(tmp_path, without_train
     run(tmp_path, quick=True)
     assert without_training == [(0, "digits", "ours")]
     assert (tmp_path / "mnist-quick.md").exists()
-    names = {mnist_cells.identity(name, Settings()) for name in ("ours", "SW", mnist_report.CEILING)}
+    names = {mnist_cells.identity(name, AutoencoderSettings()) for name in ("ours", "SW", mnist_report.CEILING)}
     assert len(names) == 3
-    assert mnist_cells.identity("SW", Settings()) != mnist_cells.identity("SW", Settings(epochs=1))
+    one, other = AutoencoderSettings(), AutoencoderSettings(epochs=1)
+    assert mnist_cells.identity("SW", one) != mnist_cells.identity("SW", other)
 
 
 def test_the_tables_hold_means_intervals_and_ratios(tmp_path):

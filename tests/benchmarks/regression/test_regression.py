@@ -22,7 +22,7 @@ from benchmarks.regression import (
     training as regression_training,
 )
 from benchmarks.regression.report import HETERO, MDN, OURS, PLAIN, RESIDUAL, RIVALS
-from fbgmm.nn.conditional.trials import Settings, Trials
+from fbgmm.nn.conditional.training import TrainingSettings, Trials
 from fbgmm.nn.data.uci import Regression
 from fbgmm.nn.train.progress import silent
 
@@ -39,7 +39,7 @@ def toy(N=300, splits=2):
 def measured(tmp_path_factory):
     """Ours, which stacks two forms, on toy data with a known density."""
     case = regression_training.prepare("yacht", toy())
-    plan = regression_training.Plan(Settings(40, 32, checks=5), Trials.grid(2, decay=(1e-3,)), 2, 16)
+    plan = regression_training.Plan(TrainingSettings(40, 32, checks=5), Trials.grid(2, decay=(1e-3,)), 2, 16)
     folder = tmp_path_factory.mktemp("cells")
     names = PLAIN, RESIDUAL
     trained = [

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import fbgmm
+from fbgmm.nn.digits import LatentMixture, latent
 from fbgmm.nn.digits.k_means import k_means
-from fbgmm.nn.digits.latent import LatentMixture
 from tests import oracle
 
 
@@ -33,7 +33,9 @@ def paper():
 
 @pytest.fixture(scope="module")
 def ours():
-    return LatentMixture.fit(Z, LABELS, classes=3, parts=4)
+    with pytest.MonkeyPatch.context() as patch:  # four clusters: the smallest class has 400 codes
+        patch.setattr(latent, "CLUSTER_SIZE", 100)
+        return LatentMixture.fit(Z, LABELS, classes=3)
 
 
 @pytest.mark.slow
@@ -127,7 +129,7 @@ def test_points_of_weight_zero_do_not_matter_to_k_means(dtype):
 
 
 @pytest.mark.slow
-def test_few_codes_have_one_part_and_classes_of_one_part_work():
+def test_few_codes_have_one_cluster_and_classes_of_one_cluster_work():
     density = LatentMixture.fit(Z, LABELS, classes=3)
     np.testing.assert_array_equal(density.log_shares, np.zeros((3, 1)))
     for label in range(3):
@@ -138,7 +140,7 @@ def test_few_codes_have_one_part_and_classes_of_one_part_work():
 
 
 def along_axes(z, points):
-    """log density of one part, in NumPy: Algorithm 2 along the principal axes, each code counted 100 times."""
+    """log density of one cluster, in NumPy: Algorithm 2 along the principal axes, each code counted 100 times."""
     mean, scale = z.mean(axis=0), z.std(axis=0)
     data, points = (z - mean) / scale, (points - mean) / scale
     total = -np.log(scale).sum()
