@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import fbgmm
-from fbgmm.nn.conditional.calibration import conformal_interval, conformal_reach
+from fbgmm.nn.conditional.calibration import conformal_interval, conformal_threshold
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import rounding
 from fbgmm.nn.conditional.stacking import stacked, stacking_weights
@@ -71,11 +71,11 @@ def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Seque
         own = case.data.y[s][case.data.weights[s] > 0]
         log_prob, pit = (np.stack([found[s][part] for found in outside]) for part in (0, 1))
         weights = stacking_weights(jnp.asarray(log_prob))
-        reach = conformal_reach(np.clip(weights @ pit, 0, 1), COVERAGE)
+        threshold = conformal_threshold(np.clip(weights @ pit, 0, 1), COVERAGE)
         each = [jax.tree.map(lambda leaf, s=s: leaf[s], densities) for densities in members]
         pooled = [densities.pooled(0) for densities in each]  # here, not traced: members on one basis share it
         y = jnp.asarray(case.y[s], jnp.float32)
-        found = _scores(pooled, weights, y, float(rounding(own)), reach)
+        found = _scores(pooled, weights, y, float(rounding(own)), threshold)
         found["single"] = _single(each, weights, y)
         for name, value in found.items():
             rows.setdefault(name, []).append(float(np.asarray(value, np.float64)[..., :count].mean()))
@@ -95,12 +95,12 @@ def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Seque
 
 @jax.jit
 def _scores(
-    pooled: list[Density], weights: jax.Array, y: jax.Array, cell: jax.Array, reach: jax.Array
+    pooled: list[Density], weights: jax.Array, y: jax.Array, cell: jax.Array, threshold: jax.Array
 ) -> dict[str, jax.Array]:
     """Scores of the ensemble on one split, for each test row."""
     density = stacked(pooled, weights)
     low, high = density.interval(COVERAGE)
-    lower, upper = conformal_interval(density, reach)
+    lower, upper = conformal_interval(density, threshold)
     half = 0.5 * jnp.maximum(cell, 1e-6 * jnp.std(y))
     in_cell = density.log_interval(y - half, y + half) - jnp.log(2 * half)
     return {

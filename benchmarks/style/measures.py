@@ -17,11 +17,10 @@ import numpy as np
 
 from fbgmm.nn.data.files import VARIABLE
 from fbgmm.nn.data.images import load_image
-from fbgmm.nn.style.blending import Blend, blended, crop_grams, fit_blend
-from fbgmm.nn.style.blending import blending as blending_of
-from fbgmm.nn.style.gram import STYLE_LAYERS, psd_gap
+from fbgmm.nn.style.blending import Blend, blended, blending_ratio, crop_grams, fit_blend
+from fbgmm.nn.style.gram_matrices import STYLE_LAYERS, psd_gap
 from fbgmm.nn.style.gram_mixture import SAMPLERS, GramMixture
-from fbgmm.nn.style.transfer import Settings, Stylised, grams_of, stylise
+from fbgmm.nn.style.transfer import Stylised, TransferSettings, grams_of, stylise
 from fbgmm.nn.style.vgg import VGG19, load_vgg19
 from fbgmm.nn.train.progress import Progress
 
@@ -126,9 +125,9 @@ def blending(study: Study, progress: Progress) -> list[dict[str, Any]]:
         for sampler in SAMPLERS:
             wanted = blend.mixture.sample(study.key, study.sizes.images, sampler)
             start = np.repeat(study.target[None], study.sizes.images, axis=0)
-            made = _made(study, blend, wanted, start, Settings(), progress, f"share {share:g}, {sampler}")
+            made = _made(study, blend, wanted, start, TransferSettings(), progress, f"share {share:g}, {sampler}")
             row[sampler] = report.estimate(
-                np.asarray(blending_of(grams_of(study.vgg, made.images), one, two))
+                np.asarray(blending_ratio(grams_of(study.vgg, made.images), one, two))
             )._asdict()
         rows.append(row)
     return rows
@@ -143,11 +142,11 @@ def diversity(study: Study, progress: Progress) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for sampler in SAMPLERS:
         wanted = blend.mixture.sample(key_samples, images, sampler)
-        made = _made(study, blend, wanted, same, Settings(), progress, f"diversity, {sampler}")
+        made = _made(study, blend, wanted, same, TransferSettings(), progress, f"diversity, {sampler}")
         rows.append({"images": f"sampled, {sampler}", **_measured(study, made)})
     mean = [jnp.broadcast_to(G, (images, *G.shape[1:])) for G in blend.mixture.mean()]
     for factor in _WEIGHTS:
-        settings = Settings(style_weight=factor * Settings().style_weight)
+        settings = TransferSettings(style_weight=factor * TransferSettings().style_weight)
         made = _made(study, blend, mean, noise, settings, progress, f"diversity, Gatys {factor:g}")
         rows.append({"images": f"Gatys, style weight × {factor:g}", **_measured(study, made)})
     return [*rows, _at_content(rows[len(SAMPLERS) :], rows[SAMPLERS.index("copula")]["content_loss"])]
@@ -184,7 +183,7 @@ def _made(
     blend: Blend,
     wanted: Sequence[jax.Array],
     start: np.ndarray,
-    settings: Settings,
+    settings: TransferSettings,
     progress: Progress,
     what: str,
 ) -> Stylised:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fbgmm.nn.data.images import crops, to_bytes
 from fbgmm.nn.style.blending import blended, fit_blend
-from fbgmm.nn.style.gram import STYLE_CHANNELS, STYLE_LAYERS, distinct, gram, unpack_all
+from fbgmm.nn.style.gram_matrices import STYLE_CHANNELS, STYLE_LAYERS, distinct, gram, unpack_all
 
 from .. import style
 from .images import Study

@@ -15,7 +15,7 @@ import numpy as np
 from fbgmm.nn.data.files import VARIABLE
 from fbgmm.nn.data.images import LEAST, load_image, save_image
 from fbgmm.nn.style.blending import crop_grams, fit_blend
-from fbgmm.nn.style.transfer import Settings, stylise
+from fbgmm.nn.style.transfer import TransferSettings, stylise
 from fbgmm.nn.style.vgg import VGG19, load_vgg19
 from fbgmm.nn.train.progress import Progress
 
@@ -138,7 +138,7 @@ def _make_share(
                 [layer[these] for layer in wanted],
                 blend.weights,
                 np.repeat(target[None], len(these), axis=0),
-                Settings(steps=plan.steps),
+                TransferSettings(steps=plan.steps),
                 progress,
                 name,
             )
@@ -154,5 +154,5 @@ def _digest(plan: Plan) -> str:
     del fields["shares"]
     for name in ("target", "style1", "style2"):
         fields[name] = hashlib.sha256(fields[name].read_bytes()).hexdigest()
-    fields |= Settings(steps=plan.steps)._asdict() | {"seen": _SEEN}
+    fields |= TransferSettings(steps=plan.steps)._asdict() | {"seen": _SEEN}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]

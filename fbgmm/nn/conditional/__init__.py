@@ -1,6 +1,6 @@
 """Networks whose output is a density: heads, losses, training, conformal calibration and stacking."""
 
-from .calibration import conformal_interval, conformal_margin, conformal_reach, reliability
+from .calibration import conformal_interval, conformal_margin, conformal_threshold, reliability
 from .component_count import components_for
 from .density import Density
 from .heads import DensityHead, rounding
@@ -29,7 +29,7 @@ __all__ = [
     "components_for",
     "conformal_interval",
     "conformal_margin",
-    "conformal_reach",
+    "conformal_threshold",
     "cross_entropy",
     "crps",
     "mean_loss",

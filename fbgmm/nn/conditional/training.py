@@ -186,35 +186,34 @@ def train(
 ) -> TrainedNetworks:
     """Trains every trial on every split, or resumes a training that was killed; the result is the same.
 
-        Features and targets are standardised by each split's own rows.
+    Features and targets are standardised by each split's own rows.
 
-        Args:
-            key: for first weights, batches and noise.
-            make: see `Make`.
-            data, trials, settings: see there.
-            folder: of the checkpoints, one after each check.
-            loss: what is minimised; the negative log-likelihood says which check and which trial is best.
-            identity: what else makes this training this one, such as a digest of the code behind `make`, of which nothing
-                else is known; a folder that holds another is refused.
-            progress, what: called after every 25 steps, under that name.
+    Args:
+        key: for first weights, batches and noise.
+        make: see `Make`.
+        data, trials, settings: see there.
+        folder: of the checkpoints, one after each check.
+        loss: what is minimised; the negative log-likelihood says which check and which trial is best.
+        identity: what else makes this training this one, such as a digest of the code behind `make`, of which nothing
+            else is known; a folder that holds another is refused.
+        progress, what: called after every 25 steps, under that name.
 
-        Raises:
-            ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
-                or without one to validate on; settings below 1; a folder that holds another training.
+    Raises:
+        ValueError: shapes that do not match; rows that are present and not finite; a trial without a row to train on
+            or without one to validate on; settings below 1; a folder that holds another training.
 
-        Example:
-            >>> import tempfile, jax, numpy as np
-            >>> from flax import nnx
-    from numpy.typing import ArrayLike
-            >>> from fbgmm.nn.conditional import DensityHead, Splits, TrainingSettings, Trials, train
-            >>> def make(rngs, y, weights):
-            ...     return nnx.Sequential(DensityHead.from_targets(1, y, 16, weights=weights, rngs=rngs))
-            >>> x = np.linspace(0, 1, 50)[None]
-            >>> data, settings = Splits(x[..., None], x, x > -1, np.arange(50)[None] % 5), TrainingSettings(epochs=2)
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     trained = train(jax.random.key(0), make, data, Trials.grid(2), folder, settings)
-            >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
-            (1, 50)
+    Example:
+        >>> import tempfile, jax, numpy as np
+        >>> from flax import nnx
+        >>> from fbgmm.nn.conditional import DensityHead, Splits, TrainingSettings, Trials, train
+        >>> def make(rngs, y, weights):
+        ...     return nnx.Sequential(DensityHead.from_targets(1, y, 16, weights=weights, rngs=rngs))
+        >>> x = np.linspace(0, 1, 50)[None]
+        >>> data = Splits(x[..., None], x, np.ones((1, 50)), np.arange(50)[None] % 5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trained = train(jax.random.key(0), make, data, Trials.grid(2), folder, TrainingSettings(epochs=2))
+        >>> trained.predict(data.x, trained.best(2)).pooled(1).mean().shape
+        (1, 50)
     """
     _check_training(data, trials, settings)
     standard, (centre, width, shift, factor) = _standardised(data)

@@ -1,4 +1,4 @@
-"""From two style images to Gram matrices that blend them: the data set of Figure 12 and what is drawn from it."""
+"""Blending of two styles: Gram matrices of crops of both, and how near images are to either (Figure 12)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._typing import Array, Float, Key
+from ..._typing import AnyArray, Array, Float, Key
 from ..data.images import crops
 from ..train.progress import Progress, silent
-from .gram import STYLE_CHANNELS, unpack_all
+from .gram_matrices import STYLE_CHANNELS, unpack_all
 from .gram_mixture import GramMixture
 from .transfer import grams_of, layer_weights
 from .vgg import VGG19
 
-_AT_ONCE = 4  # crops that go through the network together
-
 
 class Blend(NamedTuple):
-    """The distribution of Gram matrices at one share.
+    """The distribution of Gram matrices for one share of the second style.
 
     Attributes:
         mixture: of the entries.
@@ -32,38 +30,27 @@ class Blend(NamedTuple):
 
 
 def crop_grams(
-    key: Key,
-    vgg: VGG19,
-    image: np.ndarray,
-    count: int,
-    side: int,
-    progress: Progress = silent,
-    what: str = "crops",
-) -> np.ndarray:
+    key: Key, vgg: VGG19, image: np.ndarray, count: int, side: int, progress: Progress = silent, what: str = "crops"
+) -> Float[np.ndarray, "count E"]:
     """Distinct entries of the Gram matrices of random crops, shape (count, 305888), float32.
 
     Args:
-        key: of the places.
+        key: for the places.
         vgg: the network.
         image: a style, shape (H, W, 3), values from 0 to 255.
         count: how many crops.
         side: of a crop, in pixels; the picture's shorter side where that is less.
-        progress: told of every four crops.
-        what: name for the progress.
+        progress, what: called after every four crops, under that name.
 
     Raises:
         ValueError: a side below 32.
     """
     cut = crops(key, image, min(side, *image.shape[:2]), count)
-    parts = []
-    for first in range(0, count, _AT_ONCE):
-        parts.append(np.asarray(grams_of(vgg, cut[first : first + _AT_ONCE], _AT_ONCE)))
-        progress(what, min(first + _AT_ONCE, count), count)
-    return np.concatenate(parts)
+    return np.asarray(grams_of(vgg, cut, progress, what))
 
 
 def blended(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
-    """A data set of as many crops as there are of each style, a share of them of the second.
+    """A data set of as many crops as there are of each style, a share of them from the second.
 
     Args:
         one, two: entries of crops of each style, shape (N, E).
@@ -74,7 +61,7 @@ def blended(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from fbgmm.nn.style.blending import blended
+        >>> from fbgmm.nn.style import blended
         >>> float(blended(np.zeros((4, 2)), np.ones((4, 2)), 0.25).mean())
         0.25
     """
@@ -94,7 +81,9 @@ def fit_blend(one: np.ndarray, two: np.ndarray, share: float, n: int = 50, t: fl
 
 
 @jax.jit
-def blending(found: Float[Array, "B E"], one: Float[Array, " E"], two: Float[Array, " E"]) -> Float[Array, " B"]:
+def blending_ratio(
+    found: Float[AnyArray, "B E"], one: Float[AnyArray, " E"], two: Float[AnyArray, " E"]
+) -> Float[Array, " B"]:
     """D1/(D1 + D2): 0 where the Gram matrices of an image are those of the first style, 1 where those of the second.
 
     D_s is the mean over the layers of the Frobenius distance to style s, each over the distance between the styles.
@@ -103,15 +92,14 @@ def blending(found: Float[Array, "B E"], one: Float[Array, " E"], two: Float[Arr
         found: entries of images.
         one, two: mean entries of the crops of each style.
     """
-    layers = [unpack_all(entries, STYLE_CHANNELS) for entries in (found, one[None], two[None])]
-    first, second = [], []
+    layers = [unpack_all(jnp.asarray(entries), STYLE_CHANNELS) for entries in (found, one[None], two[None])]
+    D1, D2 = jnp.zeros(len(found), one.dtype), jnp.zeros(len(found), one.dtype)
     for G, A, B in zip(*layers, strict=True):
         apart = _norm(A - B)
-        first.append(_norm(G - jnp.broadcast_to(A, G.shape)) / apart)
-        second.append(_norm(G - jnp.broadcast_to(B, G.shape)) / apart)
-    D1, D2 = (jnp.mean(jnp.stack(parts), axis=0) for parts in (first, second))
+        D1 += _norm(G - jnp.broadcast_to(A, G.shape)) / apart
+        D2 += _norm(G - jnp.broadcast_to(B, G.shape)) / apart
     return D1 / (D1 + D2)
 
 
 def _norm(matrices: Array) -> Array:
-    return jnp.sqrt(jnp.sum(jnp.square(matrices), axis=(-2, -1)))
+    return jnp.linalg.norm(matrices, axis=(-2, -1))

@@ -1,4 +1,4 @@
-"""`GramMixture`: the distribution of Gram matrices over crops of style images (section 3.2.2, Figure 12)."""
+"""The distribution of Gram matrices over crops of style images, with three samplers (section 3.2.2, Figure 12)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...binning import cell_index
 from ...fitting.fit import fit_batch
 from ...mixture import Mixture
 from ...status import Status
-from .gram import STYLE_CHANNELS, distinct, nearest_psd, unpack_all
+from .gram_matrices import STYLE_CHANNELS, distinct, nearest_psd, unpack_all
 
 Sampler = Literal["independent", "projected", "copula"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -46,8 +46,7 @@ class GramMixture:
 
     Example:
         >>> import jax
-        >>> from fbgmm.nn.style.gram import mean_gram, pack
-        >>> from fbgmm.nn.style.gram_mixture import GramMixture
+        >>> from fbgmm.nn.style import GramMixture, mean_gram, pack
         >>> features = jax.random.uniform(jax.random.key(0), (50, 4, 4, 3), "float32")
         >>> gmm = GramMixture.fit(pack(mean_gram(features)), channels=(3,))
         >>> [layer.shape for layer in gmm.sample(jax.random.key(1), 2, "copula")]

@@ -1,15 +1,15 @@
 """Style transfer (Gatys, Ecker and Bethge 2015): an image with the content of one picture and given Gram matrices.
 
-Several images are made at once. A step is one evaluation of the network for all of them and one compiled call, because
-XLA on a CPU runs convolutions within loops on a slow path. A line search, too, makes one trial a step, each image its
-own.
+Several images are made at once, by L-BFGS. A step is one evaluation of the network for all of them and one compiled
+call, because XLA on a CPU runs convolutions within loops on a slow path. The line search, too, makes one trial a step,
+for each image its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,35 +18,34 @@ import optax
 from flax import nnx
 
 from ..._typing import Array, Float
+from ..train.batches import in_batches
 from ..train.progress import Progress, silent
-from .gram import STYLE_LAYERS, mean_gram, pack_all, unpack_all
+from .gram_matrices import STYLE_LAYERS, mean_gram, pack_all, unpack_all
 from .vgg import VGG19
 
 CONTENT_LAYER = "conv4_2"
 
-_ENOUGH = 1e-4  # of the decrease that the slope promises, for a trial to be taken (Armijo)
+_ARMIJO = 1e-4  # of the decrease that the gradient promises, for a trial to be taken (Nocedal and Wright 2006)
+_LBFGS: Any = optax.scale_by_lbfgs(10)  # steps remembered
+_TOGETHER = 4  # images that go through the network together
 
 
-class Settings(NamedTuple):
+class TransferSettings(NamedTuple):
     """What the paper leaves open.
 
     Attributes:
         steps: evaluations of the network for each image.
-        style_weight: of the style's loss against the content's; both are 1 where nothing is alike.
-        optimiser: "lbfgs", or "adam".
-        rate: of Adam, and of the first trial of L-BFGS, in grey levels.
-        memory: of L-BFGS, in steps.
+        style_weight: of the style's loss against the content's; both are 1 for an image of no features.
+        rate: of the first trial along the gradient, in grey levels.
     """
 
     steps: int = 200
     style_weight: float = 10.0
-    optimiser: Literal["lbfgs", "adam"] = "lbfgs"
     rate: float = 4.0
-    memory: int = 10
 
 
 class Stylised(NamedTuple):
-    """Images and how they came about.
+    """Images, and their losses.
 
     Attributes:
         images: shape (B, H, W, 3), values from 0 to 255.
@@ -95,22 +94,17 @@ def layer_weights(data: Float[Array, "N E"], channels: Sequence[int]) -> Float[A
     return 1 / (len(sizes) * jnp.stack(sizes))
 
 
-def grams_of(vgg: VGG19, images: np.ndarray, at_once: int = 4) -> Float[Array, "B E"]:
+def grams_of(vgg: VGG19, images: np.ndarray, progress: Progress = silent, what: str = "images") -> Float[Array, "B E"]:
     """Distinct entries of the Gram matrices of each image at the five style layers, over the number of places.
 
     Args:
         vgg: the network.
         images: shape (B, H, W, 3), values from 0 to 255.
-        at_once: images that go through the network together.
+        progress, what: called after every four images, under that name.
     """
     form, weights = nnx.split(vgg)
-    parts = []
-    for first in range(0, len(images), at_once):
-        part = images[first : first + at_once]
-        filled = np.zeros((at_once, *images.shape[1:]), np.float32)  # one shape, one program
-        filled[: len(part)] = part
-        parts.append(_packed_grams(form, weights, filled)[: len(part)])
-    return jnp.concatenate(parts)
+    packed = partial(_packed_grams, form, weights)
+    return jnp.asarray(in_batches(packed, np.asarray(images, np.float32), _TOGETHER, progress, what))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -120,18 +114,18 @@ def _packed_grams(form: Any, weights: Any, images: Array) -> Array:
 
 
 class _Task(NamedTuple):
-    """What the images are to become."""
+    """What is minimised: the losses of these."""
 
     content: Array
     """Features of the target, shape (1, h, w, C)."""
     scale: Array
-    """The content's loss of an image of no features."""
+    """The content's loss for an image of no features."""
     grams: list[Array]
     layer_weights: Array
 
 
 class _Search(NamedTuple):
-    """Where the images are; leaves have a leading axis B."""
+    """The state of L-BFGS; leaves have a leading axis B."""
 
     x: Array
     losses: Array
@@ -149,11 +143,11 @@ def stylise(
     grams: Sequence[Float[Array, "B _ _"]],
     weights: Float[Array, " L"],
     start: np.ndarray,
-    settings: Settings = Settings(),  # noqa: B008 - immutable
+    settings: TransferSettings = TransferSettings(),  # noqa: B008 - immutable
     progress: Progress = silent,
     what: str = "images",
 ) -> Stylised:
-    """Images with the content of the target at conv4_2 and, as far as may be, these Gram matrices.
+    """Images with the content of the target at conv4_2 and, as nearly as possible, these Gram matrices.
 
     Minimises content_loss / (½ Σ P²) + style_weight · style_loss over the pixels.
 
@@ -163,15 +157,15 @@ def stylise(
         grams: wanted at each style layer, over the number of places; B of them.
         weights: of the layers, see `layer_weights`.
         start: first images, shape (B, H, W, 3).
-        settings: see `Settings`.
+        settings: see `TransferSettings`.
         progress: told of each step.
         what: name for the progress.
 
     Raises:
         ValueError: settings that are not allowed; losses that are not finite.
     """
-    if settings.optimiser not in ("lbfgs", "adam") or settings.steps < 1:
-        raise ValueError(f"settings must have optimiser 'lbfgs' or 'adam' and steps ≥ 1; found {settings}")
+    if settings.steps < 1:
+        raise ValueError(f"settings must have steps ≥ 1; found {settings.steps}")
     form, network = nnx.split(vgg)
     content = _content(form, network, jnp.asarray(target, jnp.float32)[None])
     task = _Task(content, jnp.sum(jnp.square(content)) / 2, list(grams), jnp.asarray(weights, jnp.float32))
@@ -182,7 +176,7 @@ def stylise(
             search = _step(form, network, search, task, settings)
         history.append(np.asarray(search.value))
         if not np.isfinite(history[-1]).all():
-            raise ValueError(f"{what} went astray at step {step}: found losses {history[-1]}; lower the rate")
+            raise ValueError(f"{what} diverged at step {step}: found losses {history[-1]}; lower the rate")
         progress(f"{what}: loss {history[-1].mean():.4f}", step, settings.steps)
     images = np.asarray(search.x).clip(0, 255)
     content_end, style_end = np.asarray(search.losses).T
@@ -194,7 +188,7 @@ def _content(form: Any, network: Any, target: Array) -> Array:
     return nnx.merge(form, network)(target, CONTENT_LAYER)[CONTENT_LAYER]
 
 
-def _evaluate(form: Any, network: Any, x: Array, task: _Task, settings: Settings) -> tuple[Array, Array, Array]:
+def _evaluate(form: Any, network: Any, x: Array, task: _Task, settings: TransferSettings) -> tuple[Array, Array, Array]:
     """Losses (B, 2), total (B,), and slope of each image's own total."""
 
     def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -210,67 +204,49 @@ def _evaluate(form: Any, network: Any, x: Array, task: _Task, settings: Settings
 
 
 @partial(jax.jit, static_argnames=("form", "settings"))
-def _begin(form: Any, network: Any, x: Array, task: _Task, settings: Settings) -> _Search:
+def _begin(form: Any, network: Any, x: Array, task: _Task, settings: TransferSettings) -> _Search:
     losses, value, slope = _evaluate(form, network, x, task, settings)
 
     def each(x: Array, losses: Array, value: Array, slope: Array) -> _Search:
-        direction, memory = _descend(settings, slope, _fresh(settings, x), x)
-        if settings.optimiser == "lbfgs":
-            direction = _steepest(slope, settings)
-        return _Search(x, losses, value, slope, direction, jnp.ones((), x.dtype), memory)
+        _, memory = _LBFGS.update(slope, _empty_memory(x), x)
+        return _Search(x, losses, value, slope, _steepest(slope, settings), jnp.ones((), x.dtype), memory)
 
     return jax.vmap(each)(x, losses, value, slope)
 
 
 @partial(jax.jit, static_argnames=("form", "settings"), donate_argnames="search")
-def _step(form: Any, network: Any, search: _Search, task: _Task, settings: Settings) -> _Search:
+def _step(form: Any, network: Any, search: _Search, task: _Task, settings: TransferSettings) -> _Search:
     trial = search.x + search.length[:, None, None, None] * search.direction
     losses, value, slope = _evaluate(form, network, trial, task, settings)
-    move = _moved if settings.optimiser == "lbfgs" else _followed
-    return jax.vmap(partial(move, settings))(search, trial, losses, value, slope)
+    return jax.vmap(partial(_after_trial, settings))(search, trial, losses, value, slope)
 
 
-def _followed(settings: Settings, search: _Search, trial: Array, losses: Array, value: Array, slope: Array) -> _Search:
-    """Adam goes wherever its direction leads."""
-    direction, memory = _descend(settings, slope, search.memory, trial)
-    return _Search(trial, losses, value, slope, direction, search.length, memory)
+def _after_trial(
+    settings: TransferSettings, search: _Search, trial: Array, losses: Array, value: Array, slope: Array
+) -> _Search:
+    """A trial that lowers the loss enough is taken and gives the next direction; else half the way is tried.
 
-
-def _moved(settings: Settings, search: _Search, trial: Array, losses: Array, value: Array, slope: Array) -> _Search:
-    """L-BFGS: a trial that lowers the loss enough is taken and gives the next direction; else half the way is tried.
-
-    Where the curvature along the way was not positive, the memory holds no convex model: it starts anew.
+    Where the curvature along the way was not positive, L-BFGS has no convex model: its memory is emptied.
     """
     promised = search.length * jnp.vdot(search.slope, search.direction)
-    good = value <= search.value + _ENOUGH * promised
-    direction, memory = _descend(settings, slope, search.memory, trial)
+    enough = value <= search.value + _ARMIJO * promised
+    uphill, memory = _LBFGS.update(slope, search.memory, trial)
     convex = jnp.vdot(slope - search.slope, search.direction) > 0
-    useful = convex & (jnp.vdot(slope, direction) < 0)
-    anew = _fresh(settings, trial)._replace(count=jnp.ones_like(memory.count), params=trial, updates=slope)
-    direction = jnp.where(useful, direction, _steepest(slope, settings))
-    memory = jax.tree.map(partial(jnp.where, useful), memory, anew)
+    useful = convex & (jnp.vdot(slope, uphill) > 0)
+    emptied = _empty_memory(trial)._replace(count=jnp.ones_like(memory.count), params=trial, updates=slope)
+    direction = jnp.where(useful, -uphill, _steepest(slope, settings))
+    memory = jax.tree.map(partial(jnp.where, useful), memory, emptied)
     taken = _Search(trial, losses, value, slope, direction, jnp.ones_like(search.length), memory)
-    return jax.tree.map(partial(jnp.where, good), taken, search._replace(length=search.length / 2))
+    return jax.tree.map(partial(jnp.where, enough), taken, search._replace(length=search.length / 2))
 
 
-def _steepest(slope: Array, settings: Settings) -> Array:
+def _steepest(slope: Array, settings: TransferSettings) -> Array:
     """Downhill, by `rate` grey levels in root mean square."""
     size = jnp.sqrt(jnp.mean(jnp.square(slope)))
     return -slope * (settings.rate / jnp.where(size > 0, size, 1))
 
 
-def _optimiser(settings: Settings) -> optax.GradientTransformation:
-    if settings.optimiser == "lbfgs":
-        return optax.scale_by_lbfgs(settings.memory)
-    return optax.chain(optax.scale_by_adam(), optax.scale(settings.rate))
-
-
-def _descend(settings: Settings, slope: Array, memory: Any, x: Array) -> tuple[Array, Any]:
-    uphill, memory = _optimiser(settings).update(slope, memory, x)
-    return -uphill, memory
-
-
-def _fresh(settings: Settings, x: Array) -> Any:
-    """The optimiser's memory before the first step, in the type of x."""
-    memory = _optimiser(settings).init(x)
+def _empty_memory(x: Array) -> Any:
+    """The memory of L-BFGS before the first step, in the type of x."""
+    memory = _LBFGS.init(x)
     return jax.tree.map(lambda a: a.astype(x.dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, memory)

@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,34 +54,31 @@ NPZ = Remote(
 )
 """The same up to conv5_1, kernels in half precision. It is not published: only the folder of FBGMM_DATA may have it."""
 
-Pooling = Literal["average", "max"]
-
 Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Name of each convolution → kernel, shape (3, 3, in, out), and bias, shape (out,)."""
 
 
 class VGG19(nnx.Module):
-    """The convolutions conv1_1 … conv5_1, a rectifier after each, a pooling by 2 × 2 before each new first digit.
+    """The convolutions conv1_1 … conv5_1, a rectifier after each, a pooling of 2 × 2 before each new first digit.
+
+    Places are averaged, as Gatys et al. recommend for pictures; the network was trained with their maximum.
 
     Args:
         weights: of each convolution of `CHANNELS`; taken as float32.
-        pooling: "average", as Gatys et al. recommend for pictures, or "max", as it was trained.
 
     Raises:
-        ValueError: another pooling, a convolution that is missing or has another shape.
+        ValueError: a convolution that is missing or has another shape.
 
     Example:
         >>> import jax.numpy as jnp, numpy as np
-        >>> from fbgmm.nn.style.vgg import CHANNELS, VGG19
+        >>> from fbgmm.nn.style import VGG19
+        >>> from fbgmm.nn.style.vgg import CHANNELS
         >>> vgg = VGG19({name: (np.zeros((3, 3, *io)), np.ones(io[1])) for name, io in CHANNELS.items()})
         >>> vgg(jnp.zeros((1, 32, 48, 3), "float32"))["conv5_1"].shape
         (1, 2, 3, 512)
     """
 
-    def __init__(self, weights: Weights, pooling: Pooling = "average"):
-        if pooling not in ("average", "max"):
-            raise ValueError(f"pooling must be 'average' or 'max'; found {pooling!r}")
-        self.pooling = pooling
+    def __init__(self, weights: Weights):
         for name, (inputs, outputs) in CHANNELS.items():
             if name not in weights:
                 raise ValueError(f"the weights have no {name}; found {', '.join(weights) or 'none'}")
@@ -104,7 +101,7 @@ class VGG19(nnx.Module):
         features, block = {}, "conv1"
         for name in CHANNELS:
             if not name.startswith(block):
-                h, block = _pooled(h, self.pooling), name[:5]
+                h, block = _pooled(h), name[:5]
             h = features[name] = getattr(self, name)(h)
             if name == last:
                 break
@@ -124,14 +121,14 @@ class _Convolution(nnx.Module):
         return jax.nn.relu(h + self.bias[...][None, None, None, :])
 
 
-def _pooled(h: Array, pooling: str) -> Array:
-    """Each 2 × 2 places as one; an odd last row or column is left out."""
+def _pooled(h: Array) -> Array:
+    """Means of 2 × 2 places; an odd last row or column is left out."""
     B, H, W, C = h.shape
     places = h[:, : H // 2 * 2, : W // 2 * 2].reshape(B, H // 2, 2, W // 2, 2, C)
-    return jnp.max(places, axis=(2, 4)) if pooling == "max" else jnp.mean(places, axis=(2, 4))
+    return jnp.mean(places, axis=(2, 4))
 
 
-def load_vgg19(pooling: Pooling = "average", progress: Progress = silent) -> VGG19:
+def load_vgg19(progress: Progress = silent) -> VGG19:
     """VGG19 with its ImageNet weights, from the folder that FBGMM_DATA names, from the cache, or downloaded (80 MB).
 
     Raises:
@@ -140,8 +137,8 @@ def load_vgg19(pooling: Pooling = "average", progress: Progress = silent) -> VGG
     """
     own = os.environ.get(VARIABLE)
     if own and (Path(own) / NPZ.path).is_file():
-        return VGG19(read_npz(local_path(NPZ, progress)), pooling)
-    return VGG19(read_h5(local_path(H5, progress)), pooling)
+        return VGG19(read_npz(local_path(NPZ, progress)))
+    return VGG19(read_h5(local_path(H5, progress)))
 
 
 def read_npz(path: str | Path) -> Weights:

@@ -35,6 +35,17 @@ def test_what_is_missing_is_named(monkeypatch):
     importlib.reload(fbgmm.nn)
 
 
+def test_the_main_names_are_in_the_package_and_load_only_what_they_need():
+    program = "import sys; from fbgmm.nn import load_uci; print(*sorted(m for m in sys.modules if m.count('.') == 2 "
+    program += "and m.startswith('fbgmm.nn.')))"
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["fbgmm.nn.data", "fbgmm.nn.train"]
+    for name in fbgmm.nn._HOME:
+        assert getattr(fbgmm.nn, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"module 'fbgmm\.nn' has no attribute 'DensityTail'"):
+        _ = fbgmm.nn.DensityTail
+
+
 def test_the_core_does_not_load_it():
     program = "import sys, fbgmm; print(*{'flax', 'optax', 'orbax', 'pooch', 'rich', 'fbgmm.nn'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fbgmm.nn.data.images import crops
-from fbgmm.nn.style.blending import blended, blending, crop_grams, fit_blend
+from fbgmm.nn.style.blending import blended, blending_ratio, crop_grams, fit_blend
 from fbgmm.nn.style.transfer import grams_of
 from fbgmm.nn.style.vgg import CHANNELS, VGG19
 
@@ -38,14 +38,14 @@ def test_crops_become_entries_in_their_order():
     found = crop_grams(jax.random.key(0), vgg, image, 5, 99, lambda *news: told.append(news))
     assert found.shape == (5, E)
     assert told == [("crops", 4, 5), ("crops", 5, 5)]
-    expected = grams_of(vgg, crops(jax.random.key(0), image, 36, 5)[4:], 4)  # a side beyond the picture is its own
+    expected = grams_of(vgg, crops(jax.random.key(0), image, 36, 5)[4:])  # a side beyond the picture is its own
     np.testing.assert_allclose(found[4:], expected, rtol=1e-4, atol=1e-3)
 
 
 def test_blending_is_0_at_one_style_1_at_the_other_and_half_between():
     rng = np.random.default_rng(0)
     one, two = jnp.asarray(rng.uniform(0, 1, (2, E)), jnp.float32)
-    found = blending(jnp.stack([one, two, (one + two) / 2, 0.75 * one + 0.25 * two]), one, two)
+    found = blending_ratio(jnp.stack([one, two, (one + two) / 2, 0.75 * one + 0.25 * two]), one, two)
     np.testing.assert_allclose(found, [0, 1, 0.5, 0.25], atol=1e-5)
 
 

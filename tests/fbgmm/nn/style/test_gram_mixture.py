@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fbgmm
-from fbgmm.nn.style import gram
+from fbgmm.nn.style import gram_matrices as gram
 from fbgmm.nn.style.gram_mixture import SAMPLERS, GramMixture, normal_scores
 
 CHANNELS = 4, 6

@@ -25,16 +25,15 @@ def random_weights(seed=0):
     }
 
 
-def slow_layers(weights, image, pooling):
+def slow_layers(weights, image):
     """All layers of one image, shape (H, W, 3), place by place in float64."""
     h = image[..., ::-1].astype(np.float64) - np.array(MEAN_BGR)
-    reduce = {"average": np.mean, "max": np.max}[pooling]
     block = "1"
     for name, (kernel, bias) in weights.items():
         if name[4] != block:
             H, W = h.shape[0] // 2, h.shape[1] // 2
             h = np.array(
-                [[reduce(h[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], axis=(0, 1)) for j in range(W)] for i in range(H)]
+                [[np.mean(h[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], axis=(0, 1)) for j in range(W)] for i in range(H)]
             )
             block = name[4]
         bordered = np.pad(h, ((1, 1), (1, 1), (0, 0)))
@@ -47,35 +46,32 @@ def slow_layers(weights, image, pooling):
         yield name, h
 
 
-def check_layers(weights, pooling):
+def check_layers(weights):
     image = np.random.default_rng(1).uniform(0, 255, (17, 22, 3)).astype(np.float32)
-    features = VGG19(weights, pooling)(jnp.asarray(image)[None])
+    features = VGG19(weights)(jnp.asarray(image)[None])
     assert list(features) == list(CHANNELS)
-    for name, expected in slow_layers(weights, image, pooling):
+    for name, expected in slow_layers(weights, image):
         found = np.asarray(features[name])[0]
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("pooling", ["average", "max"])
-def test_every_layer_is_that_of_a_slow_convolution(pooling):
-    check_layers(random_weights(), pooling)
+def test_every_layer_is_that_of_a_slow_convolution():
+    check_layers(random_weights())
 
 
 @needs_weights
 def test_every_layer_with_the_real_weights():
     weights = {name: tuple(a.astype(np.float32) for a in pair) for name, pair in read_npz(REAL).items()}
-    check_layers(weights, "average")
+    check_layers(weights)
 
 
 def test_only_the_layers_wanted_are_computed():
     assert list(VGG19(random_weights())(jnp.zeros((1, 16, 16, 3), jnp.float32), "conv2_1"))[-1] == "conv2_1"
 
 
-def test_other_weights_and_poolings_are_refused(unchecked_types):
+def test_other_weights_are_refused():
     weights = random_weights()
-    with pytest.raises(ValueError, match=r"pooling must be 'average' or 'max'; found 'mean'"):
-        VGG19(weights, "mean")
     with pytest.raises(ValueError, match=r"no conv4_2; found conv1_1"):
         VGG19({name: pair for name, pair in weights.items() if name != "conv4_2"})
     with pytest.raises(ValueError, match=r"conv1_2 must have kernel \(3, 3, 64, 64\) .* found \(3, 3, 3, 64\)"):
@@ -132,5 +128,6 @@ def test_without_the_npz_file_the_published_one_is_taken(h5_file, tmp_path, monk
     monkeypatch.setenv("FBGMM_DATA", str(tmp_path))
     asked = []
     monkeypatch.setattr(vgg, "local_path", lambda remote, progress: asked.append(remote) or h5_file)
-    assert load_vgg19("max").pooling == "max"
+    kernel, _ = read_h5(h5_file)["conv1_1"]
+    np.testing.assert_array_equal(load_vgg19().conv1_1.kernel[...], kernel)
     assert asked == [vgg.H5]

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fbgmm.nn.style import gram
+from fbgmm.nn.style import gram_matrices as gram
 
 
 def symmetric(C, count=3, seed=0):

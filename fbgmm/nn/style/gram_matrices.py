@@ -25,7 +25,7 @@ def gram(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch C C"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.style.gram import gram
+        >>> from fbgmm.nn.style import gram
         >>> gram(jnp.ones((4, 5, 2))).tolist()
         [[20.0, 20.0], [20.0, 20.0]]
     """
@@ -56,7 +56,7 @@ def pack(matrices: Float[Array, "*batch C C"]) -> Float[Array, "*batch E"]:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.style.gram import pack, unpack
+        >>> from fbgmm.nn.style import pack, unpack
         >>> pack(jnp.array([[1.0, 2.0], [2.0, 3.0]])).tolist()
         [1.0, 2.0, 3.0]
         >>> unpack(jnp.array([1.0, 2.0, 3.0]), 2).tolist()
@@ -87,7 +87,7 @@ def nearest_psd(matrices: Float[Array, "*batch C C"]) -> Float[Array, "*batch C 
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.style.gram import nearest_psd
+        >>> from fbgmm.nn.style import nearest_psd
         >>> nearest_psd(jnp.array([[2.0, 0.0], [0.0, -1.0]])).round(5).tolist()
         [[2.0, 0.0], [0.0, 0.0]]
     """
