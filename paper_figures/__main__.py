@@ -80,9 +80,9 @@ def _drawn(name: str, request: Request, out: Path, bars: Progress) -> Iterator[t
     if name in DRAWINGS:
         yield name, DRAWINGS[name](request)
     else:
-        from fbgmm.nn.train.progress import on  # here: the other figures do without the extra `nn`
+        from fbgmm.nn.train.progress import callback_for  # here: the other figures do without the extra `nn`
 
-        yield from import_module(APPLICATIONS[name]).draw(request, out, on(bars))
+        yield from import_module(APPLICATIONS[name]).draw(request, out, callback_for(bars))
 
 
 def _refuse(message: str) -> int:

@@ -18,25 +18,17 @@ _missing = [package for module, package in sorted(_PACKAGES.items()) if find_spe
 if _missing:
     raise ModuleNotFoundError(f'fbgmm.nn needs {", ".join(_missing)}; install with: pip install "fbgmm[nn]"')
 
-_HOME = {
-    "Density": "conditional",
-    "DensityHead": "conditional",
-    "GramMixture": "style",
-    "LatentMixture": "digits",
-    "load_digits": "data",
-    "load_image": "data",
-    "load_uci": "data",
-    "load_vgg19": "style",
-    "progress_bars": "train",
-    "stylise": "style",
+_NAMES = {
+    "conditional": ("Density", "DensityHead"),
+    "digits": ("LatentMixture",),
+    "style": ("GramMixture", "load_vgg19", "stylise"),
+    "data": ("load_digits", "load_image", "load_uci"),
+    "train": ("progress_bars",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    for folder, names in _NAMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{folder}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

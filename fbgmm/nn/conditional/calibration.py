@@ -11,9 +11,8 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ..._typing import Array
+from ..._typing import Array, ArrayLike
 from .density import Density
 
 

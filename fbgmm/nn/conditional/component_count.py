@@ -1,30 +1,29 @@
-"""How fine a basis the targets ask for: the number of components of `DensityHead.from_targets` where none is given.
+"""Number of components for a density head, chosen from the targets (`DensityHead.from_targets` with n = None).
 
-The density of all targets together is an average of those the network is to predict, each of which is narrower. So the
-basis must be able to show it, and should be finer than that.
+The density of all targets is an average of the narrower ones that the network is to predict. So the basis must be able
+to represent it, and should be finer than that takes.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..._typing import ArrayLike
 from ...algorithms import maximum_likelihood
 from ...fitting.fit import fit
 
 NUMBERS = (8, 16, 32, 64, 128)
-"""Of components that are tried, at t = 1; the answer is twice the first that serves."""
+"""Numbers of components that are tried, at t = 1; the answer is twice the first that is enough."""
 
 TOLERANCE = 0.06
-"""L1 distance to the density of all targets at which a basis serves."""
+"""L1 distance to the density of all targets below which a number is enough."""
 
 _POINTS, _STEPS = 2048, 64
 
 
-def components_for(y: Any, weights: Any = None) -> int:
-    """Twice the least of NUMBERS whose mixture on a basis over the targets, at t = 1, comes within TOLERANCE of their
-    density as `fbgmm.fit(y)` finds it. Targets that are all equal: the least.
+def components_for(y: ArrayLike, weights: ArrayLike | None = None) -> int:
+    """Twice the least of NUMBERS with which a mixture on a basis over the targets, at t = 1, comes within TOLERANCE of
+    their density as `fbgmm.fit(y)` finds it; twice the first number for targets that are all equal.
 
     Args:
         y: targets, shape (N,), concrete.
@@ -35,17 +34,17 @@ def components_for(y: Any, weights: Any = None) -> int:
 
     Example:
         >>> import numpy as np
-        >>> from fbgmm.nn.conditional.component_count import components_for
+        >>> from fbgmm.nn.conditional import components_for
         >>> rng = np.random.default_rng(0)
         >>> y = rng.normal(size=2000)
         >>> components_for(y), components_for(np.concatenate([y, 8 + 0.05 * y]))
         (16, 256)
     """
-    y = np.asarray(y, np.float64)
-    present = y if weights is None else y[np.asarray(weights) > 0]
+    targets = np.asarray(y, np.float64)
+    present = targets if weights is None else targets[np.asarray(weights) > 0]
     if present.size and np.ptp(present) == 0:
         return 2 * NUMBERS[0]
-    whole = fit(y, weights=weights)
+    whole = fit(targets, weights=weights)
     low, high = float(present.min()), float(present.max())
     at = low + (np.arange(_POINTS) + 0.5) / _POINTS * (high - low)
     density = np.asarray(whole.prob(at), np.float64)

@@ -1,8 +1,8 @@
-"""`Density`: what a network predicts, a Gaussian mixture for each example, and everything one asks of it.
+"""Predicted densities: a Gaussian mixture for each example, with its density, cdf, quantiles, samples and scores.
 
-One `fbgmm.Mixture` has one common width. A prediction also needs wide components, for the tails, and often a location
-and a scale of its own for each example; so this is the general form, a few dozen components evaluated in log space.
-`Density.mixture` gives the `fbgmm.Mixture` where there is one.
+All components of a `fbgmm.Mixture` have one width. A prediction also needs wide components, for the tails, and often a
+location and a scale of its own for each example. So this is the general form: a few dozen components, evaluated in log
+space. `Density.mixture` converts it to a `fbgmm.Mixture` where that is possible.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 
-from ..._typing import Array, Float, Key
+from ..._typing import Array, ArrayLike, Float, Key
 from ...basis import Basis
 from ...mixture import Mixture
 
@@ -32,17 +31,17 @@ _FAR = 1e4  # standard deviations: as good as infinite
 class Density:
     """The density Σ_k pi_k N(z; mu_k, sigma_k²)/scale of y, with z = (y − location)/scale. A pytree.
 
-    All leaves have the same number of axes but for the components' axis; where they are the same for all examples
-    (a fixed basis) they have length one there.
+    All leaves have the same batch axes. Where a leaf is the same for all examples (a fixed basis), its batch axes have
+    length one.
 
     Attributes:
-        log_pi: logarithms of the weights, of sum 1, shape (*batch, K).
+        log_pi: logarithms of the weights, which add up to 1; shape (*batch, K).
         mu, sigma: means and standard deviations, shape (*batch or 1s, K).
         location, scale: shape (*batch or 1s,).
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.conditional.density import Density
+        >>> from fbgmm.nn.conditional import Density
         >>> two = Density.of(jnp.log(jnp.array([[0.25, 0.75]])), jnp.array([[0.0, 2.0]]), jnp.array([[0.5, 0.5]]))
         >>> round(float(two.mean()[0]), 6), round(float(two.variance()[0]), 6)
         (1.5, 1.0)
@@ -65,41 +64,41 @@ class Density:
         leaves = self.log_pi.shape[:-1], self.mu.shape[:-1], self.location.shape, self.scale.shape
         return tuple(jnp.broadcast_shapes(*leaves))
 
-    def moved(self, shift: Any, factor: Any) -> Density:
+    def moved(self, shift: ArrayLike, factor: ArrayLike) -> Density:
         """The density of shift + factor·y, factor above 0; numbers, or one for each example."""
-        shift, factor = _ranked(shift, self.location.ndim), _ranked(factor, self.location.ndim)
-        return Density(self.log_pi, self.mu, self.sigma, shift + factor * self.location, factor * self.scale)
+        a, b = (_ranked(each, self.location.ndim) for each in (shift, factor))
+        return Density(self.log_pi, self.mu, self.sigma, a + b * self.location, b * self.scale)
 
-    def log_prob(self, y: Any) -> Float[Array, "..."]:
+    def log_prob(self, y: ArrayLike) -> Float[Array, "..."]:
         """log p(y) in nats, finite also far out; y broadcasts against the batch shape, leading axes may be added."""
         d, z = self._at(y)
         terms = d.log_pi - 0.5 * jnp.square((z - d.mu) / d.sigma) - jnp.log(d.sigma)
         return logsumexp(terms, axis=-1) - jnp.log(d.scale) - 0.5 * math.log(2 * math.pi)
 
-    def prob(self, y: Any) -> Float[Array, "..."]:
+    def prob(self, y: ArrayLike) -> Float[Array, "..."]:
         """p(y); shapes as in `log_prob`."""
         return jnp.exp(self.log_prob(y))
 
-    def cdf(self, y: Any) -> Float[Array, "..."]:
+    def cdf(self, y: ArrayLike) -> Float[Array, "..."]:
         """P(Y ≤ y); shapes as in `log_prob`."""
         d, z = self._at(y)
         return jnp.sum(jnp.exp(d.log_pi) * ndtr((z - d.mu) / d.sigma), axis=-1)
 
-    def exceeds(self, y: Any) -> Float[Array, "..."]:
+    def exceeds(self, y: ArrayLike) -> Float[Array, "..."]:
         """P(Y > y), without the cancellation of 1 − cdf; shapes as in `log_prob`."""
         d, z = self._at(y)
         return jnp.sum(jnp.exp(d.log_pi) * ndtr((d.mu - z) / d.sigma), axis=-1)
 
-    def log_interval(self, low: Any, high: Any) -> Float[Array, "..."]:
-        """log P(low < Y ≤ high), finite and right also far out; ends may be −inf and inf, low < high.
+    def log_interval(self, low: ArrayLike, high: ArrayLike) -> Float[Array, "..."]:
+        """log P(low < Y ≤ high), accurate also far out; ends may be −inf and inf, low < high.
 
-        This is what a censored target gives: [y, inf] where all that is known is that it is above y.
+        The likelihood of a censored target: [y, inf] where all that is known is that it is above y.
         """
-        low, high = jnp.broadcast_arrays(jnp.asarray(low), jnp.asarray(high))
-        d, a = self._at(jnp.where(jnp.isfinite(low), low, 0))  # an infinite end would make NaN of the derivatives
-        b = self._at(jnp.where(jnp.isfinite(high), high, 0))[1]
-        a = jnp.where(_ranked(low == -jnp.inf, a.ndim - 1)[..., None], -_FAR, (a - d.mu) / d.sigma)
-        b = jnp.where(_ranked(high == jnp.inf, b.ndim - 1)[..., None], _FAR, (b - d.mu) / d.sigma)
+        lows, highs = jnp.broadcast_arrays(jnp.asarray(low), jnp.asarray(high))
+        d, a = self._at(jnp.where(jnp.isfinite(lows), lows, 0))  # an infinite end would make the derivatives NaN
+        b = self._at(jnp.where(jnp.isfinite(highs), highs, 0))[1]
+        a = jnp.where(_ranked(lows == -jnp.inf, a.ndim - 1)[..., None], -_FAR, (a - d.mu) / d.sigma)
+        b = jnp.where(_ranked(highs == jnp.inf, b.ndim - 1)[..., None], _FAR, (b - d.mu) / d.sigma)
         flip = a + b > 0  # the side on which the two probabilities are small
         a, b = jnp.where(flip, -b, a), jnp.where(flip, -a, b)
         return logsumexp(d.log_pi + _log_difference(a, b), axis=-1)
@@ -115,22 +114,21 @@ class Density:
         return jnp.square(self.scale) * jnp.sum(pi * (jnp.square(self.sigma) + jnp.square(off)), axis=-1)
 
     def mode(self) -> Float[Array, " *batch"]:
-        """The highest point: from the best component mean uphill by mean shift, each step of which goes up."""
+        """The highest point, found by mean shift from the best component mean: no step goes down."""
         d = self._full()
         at_means = jax.vmap(lambda k: _log_terms(d, k), in_axes=-1, out_axes=-1)(d.mu)
         best = jnp.argmax(at_means, axis=-1)[..., None]
         z = jnp.take_along_axis(d.mu, best, axis=-1)[..., 0]
 
-        def climb(_: Any, z: Array) -> Array:
+        def climb(_: Array, z: Array) -> Array:
             terms = d.log_pi - 0.5 * jnp.square((z[..., None] - d.mu) / d.sigma) - 3 * jnp.log(d.sigma)
             return jnp.sum(jax.nn.softmax(terms, axis=-1) * d.mu, axis=-1)
 
         return d.location + d.scale * jax.lax.fori_loop(0, _CLIMBS, climb, z)
 
-    def icdf(self, q: Any) -> Float[Array, "..."]:
+    def icdf(self, q: ArrayLike) -> Float[Array, "..."]:
         """The quantile y with cdf(y) = q, 0 < q < 1, else ∓inf or NaN; differentiable. Shapes as in `log_prob`."""
-        q = jnp.asarray(q, self.log_pi.dtype)
-        d, level = self._at(q, argument=False)
+        d, level = self._at(jnp.asarray(q, self.log_pi.dtype), argument=False)
         y = jax.lax.stop_gradient(_quantile(jax.lax.stop_gradient(d), jax.lax.stop_gradient(level)))
         # A Newton step of value zero: its derivative is that of the quantile, by the implicit function theorem.
         miss = self.cdf(y) - level
@@ -162,11 +160,11 @@ class Density:
         z = mu + sigma * jax.random.normal(key_normal, k.shape, mu.dtype)
         return _ranked(d.location, z.ndim) + _ranked(d.scale, z.ndim) * z
 
-    def crps(self, y: Any) -> Float[Array, "..."]:
+    def crps(self, y: ArrayLike) -> Float[Array, "..."]:
         """The continuous ranked probability score ∫ (F(u) − 1[u ≥ y])² du, in units of y: less is better.
 
-        E|Y − y| − ½ E|Y − Y'| in closed form (Grimit et al. 2006, Eq. 5; Gneiting and Raftery 2007). With a fixed
-        basis the second term is a quadratic form whose matrix is the same for all examples, and made once.
+        It is E|Y − y| − ½ E|Y − Y'|, in closed form (Grimit et al. 2006, Eq. 5; Gneiting and Raftery 2007). On a fixed
+        basis the second term is a quadratic form whose matrix is the same for all examples and computed once.
         """
         d, z = self._at(y)
         pi = jnp.exp(d.log_pi)
@@ -176,8 +174,8 @@ class Density:
     def pooled(self, axis: int = 0) -> Density:
         """The average of the densities along a batch axis: an ensemble as one density.
 
-        Members with the same means and widths share them: then weights are averaged, else components are put together.
-        Under jit nothing is known of their values, and components are put together.
+        Where all members have the same means and widths, their weights are averaged. Else, and always under jit, the
+        components of all members are put side by side.
         """
         axis = range(len(self.batch_shape))[axis]
         if self._same_along(axis):
@@ -190,16 +188,18 @@ class Density:
         return Density.of(*(leaf.reshape(*leaf.shape[:-2], -1) for leaf in together))
 
     def as_absolute(self) -> Density:
-        """The same with location 0 and scale 1: `mu` and `sigma` in units of y, all of the batch shape."""
+        """The same density with location 0 and scale 1: `mu` and `sigma` in units of y, all of the batch shape."""
         d = self._full()
         return Density.of(d.log_pi, d.location[..., None] + d.scale[..., None] * d.mu, d.scale[..., None] * d.sigma)
 
     def mixture(self, basis: Basis) -> Mixture:
-        """The batch of mixtures on a basis whose sigma is at most 1/√2 of every component's: exact to rounding where
-        it also reaches beyond them and has t ≥ 2, for a wide normal density is a smear of narrow ones (`fbgmm.mix`).
+        """The batch of mixtures on a basis with sigma of at most 1/√2 of every component's.
+
+        A wide normal density is an average of narrow ones (`fbgmm.mix`). Exact to rounding where the basis has t ≥ 2
+        and extends beyond the components.
 
         Raises:
-            ValueError: the basis is wider than that, where it is concrete; a batch of bases.
+            ValueError: a larger sigma, where it is concrete; a batch of bases.
         """
         if basis.batch_shape:
             raise ValueError(f"basis must be one basis; found batch shape {basis.batch_shape}")
@@ -223,23 +223,23 @@ class Density:
         log_pi, mu, sigma = (jnp.broadcast_to(a, (*shape, a.shape[-1])) for a in (self.log_pi, self.mu, self.sigma))
         return Density(log_pi, mu, sigma, *(jnp.broadcast_to(a, shape) for a in (self.location, self.scale)))
 
-    def _at(self, y: Any, argument: bool = True) -> tuple[Density, Array]:
-        """The density with leading axes for those of y, and z, with the components' axis; y itself otherwise."""
-        y = jnp.asarray(y)
-        y = y.astype(jnp.promote_types(y.dtype, self.log_pi.dtype))
-        ndim = max(y.ndim, self.location.ndim)
+    def _at(self, y: ArrayLike, argument: bool = True) -> tuple[Density, Array]:
+        """The density with leading axes for those of y; and z with the components' axis, or y itself."""
+        at = jnp.asarray(y)
+        at = at.astype(jnp.promote_types(at.dtype, self.log_pi.dtype))
+        ndim = max(at.ndim, self.location.ndim)
         d = Density(
             *(_ranked(leaf, ndim + 1) for leaf in (self.log_pi, self.mu, self.sigma)),
             *(_ranked(leaf, ndim) for leaf in (self.location, self.scale)),
         )
-        y = _ranked(y, ndim)
-        return d, ((y - d.location) / d.scale)[..., None] if argument else y
+        at = _ranked(at, ndim)
+        return d, ((at - d.location) / d.scale)[..., None] if argument else at
 
     def _spread(self) -> Array:
         """E|Z − Z'| of two independent draws, in units of the scale."""
         kernel = distance_kernel(self.mu, self.sigma)
         pi = jnp.exp(self.log_pi)
-        if pi.ndim > 1 and kernel.shape[-3] == 1:  # that of all rows: one product of matrices
+        if pi.ndim > 1 and kernel.shape[-3] == 1:  # the same for all examples: one product of matrices
             return jnp.sum(pi * (pi @ kernel[..., 0, :, :]), axis=-1)
         return jnp.sum(pi * jnp.sum(kernel * pi[..., None, :], axis=-1), axis=-1)
 
@@ -251,7 +251,7 @@ class Density:
 
 
 def mean_distance(m: Array, variance: Array) -> Array:
-    """E|X| for X normal with mean m: what the closed form of the CRPS is made of."""
+    """E|X| for a normal X with mean m, a term of the CRPS."""
     deviation = jnp.sqrt(variance)
     z = m / deviation
     return 2 * deviation * jnp.exp(-0.5 * jnp.square(z)) / math.sqrt(2 * math.pi) + m * (2 * ndtr(z) - 1)
@@ -263,9 +263,10 @@ def distance_kernel(mu: Array, sigma: Array) -> Float[Array, "*batch K K"]:
     return mean_distance(mu[..., :, None] - mu[..., None, :], variance[..., :, None] + variance[..., None, :])
 
 
-def _ranked(a: Any, ndim: int) -> Array:
-    a = jnp.asarray(a)
-    return a.reshape((1,) * (ndim - a.ndim) + a.shape)
+def _ranked(a: ArrayLike, ndim: int) -> Array:
+    """The array with leading axes of length one, so that it has that many."""
+    array = jnp.asarray(a)
+    return array.reshape((1,) * (ndim - array.ndim) + array.shape)
 
 
 def _log_difference(a: Array, b: Array) -> Array:
@@ -294,7 +295,7 @@ def _quantile(d: Density, q: Array) -> Array:
     def below(z: Array) -> Array:
         return jnp.sum(jnp.exp(d.log_pi) * ndtr((z[..., None] - d.mu) / d.sigma), axis=-1)
 
-    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         a, b = ends
         z = a + (b - a) / 2
         low = below(z) < q
@@ -302,7 +303,7 @@ def _quantile(d: Density, q: Array) -> Array:
 
     a, b = jax.lax.fori_loop(0, _HALVINGS, halve, (a, b))
 
-    def newton(_: Any, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def newton(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         a, b, z = state
         miss = below(z) - q
         a, b = jnp.where(miss < 0, z, a), jnp.where(miss < 0, b, z)

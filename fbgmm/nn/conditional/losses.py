@@ -1,62 +1,59 @@
-"""Losses that train a `Density`: closed form, differentiable, one number for each example or their weighted mean.
+"""Losses for predicted densities: negative log-likelihood, CRPS, cross-entropy, and regression of the weights.
 
-Each takes the predicted densities of a batch, shape (B,), first, and gives losses of shape (B,); `mean_loss` weighs
-them.
+Each takes the predicted densities of a batch, shape (B,), and returns losses of shape (B,), in closed form and
+differentiable; `mean_loss` is their weighted mean.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from ..._typing import Array, Float, Key
+from ..._typing import Array, ArrayLike, Float, Key
 from .density import Density
 
 
-def negative_log_likelihood(density: Density, y: Any) -> Float[Array, " B"]:
+def negative_log_likelihood(density: Density, y: ArrayLike) -> Float[Array, " B"]:
     """−log p(y | x), in nats."""
     return -density.log_prob(y)
 
 
-def censored_negative_log_likelihood(density: Density, low: Any, high: Any) -> Float[Array, " B"]:
+def censored_negative_log_likelihood(density: Density, low: ArrayLike, high: ArrayLike) -> Float[Array, " B"]:
     """Targets of which only low ≤ y ≤ high is known: −log of that probability, or of the density where low = high.
 
-    Ends may be −inf and inf: a life that had not ended at y is known to lie in [y, inf].
+    Ends may be −inf and inf: a lifetime that had not ended at y is known to lie in [y, inf].
     """
-    low, high = jnp.broadcast_arrays(jnp.asarray(low), jnp.asarray(high))
-    exact = low == high
-    # Where the other branch is taken, an argument that is harmless, so that its derivatives are finite.
-    point = jnp.where(exact, low, 0)
-    inside = density.log_interval(jnp.where(exact, -jnp.inf, low), jnp.where(exact, jnp.inf, high))
+    lows, highs = jnp.broadcast_arrays(jnp.asarray(low), jnp.asarray(high))
+    exact = lows == highs
+    # The branch that is not taken gets a harmless argument, so that its derivatives are finite.
+    point = jnp.where(exact, lows, 0)
+    inside = density.log_interval(jnp.where(exact, -jnp.inf, lows), jnp.where(exact, jnp.inf, highs))
     return -jnp.where(exact, density.log_prob(point), inside)
 
 
-def crps(density: Density, y: Any) -> Float[Array, " B"]:
+def crps(density: Density, y: ArrayLike) -> Float[Array, " B"]:
     """The continuous ranked probability score, in units of y (`Density.crps`)."""
     return density.crps(y)
 
 
-def soft_counts(density: Density, y: Any, smear: Any = 1.0) -> Float[Array, "B K"]:
-    """The target as weights: that of a component ∝ N(y; mu_k, (smear·sigma_k)²)·sigma_k, as in HL-Gauss.
+def soft_counts(density: Density, y: ArrayLike, smear: ArrayLike = 1.0) -> Float[Array, "B K"]:
+    """The target as weights ∝ N(y; mu_k, (smear·sigma_k)²)·sigma_k of the components, as in HL-Gauss.
 
-    Imani and White (2018) smear over histogram cells; here over neighbouring components, the first scale of the basis
-    (those of the least sigma) only.
+    Imani and White (2018) spread a target over histogram cells; here it is spread over neighbouring components, of the
+    least sigma only.
     """
-    z = jnp.asarray(y)[:, None]
     d = jax.lax.stop_gradient(density)
-    z = (z - d.location[:, None]) / d.scale[:, None]
+    z = (jnp.asarray(y)[:, None] - d.location[:, None]) / d.scale[:, None]
     finest = d.sigma <= jnp.min(d.sigma, axis=-1, keepdims=True) * 1.001
-    logits = jnp.where(finest, -0.5 * jnp.square((z - d.mu) / (smear * d.sigma)), -jnp.inf)
+    logits = jnp.where(finest, -0.5 * jnp.square((z - d.mu) / (jnp.asarray(smear) * d.sigma)), -jnp.inf)
     return jax.nn.softmax(logits, axis=-1)
 
 
-def nearest_component(density: Density, y: Any) -> Float[Array, "B K"]:
-    """The target as the paper's own step gives it for one point: all of the weight on the component nearest to it.
+def nearest_component(density: Density, y: ArrayLike) -> Float[Array, "B K"]:
+    """The target as weights: all of it on the nearest component, as Algorithm 2 counts one point.
 
-    The counts of Algorithm 2, one example at a time. A network that is fitted to these by least squares learns what
-    Algorithm 2 would learn from many points with that x: E[nearest | x] is the histogram of y.
+    A network that is fitted to these by least squares learns what Algorithm 2 would learn from many points with the
+    same x: E[nearest | x] is the histogram of y given x.
     """
     z = (jnp.asarray(y)[:, None] - density.location[:, None]) / density.scale[:, None]
     finest = density.sigma <= jnp.min(density.sigma, axis=-1, keepdims=True) * 1.001
@@ -70,13 +67,13 @@ def cross_entropy(density: Density, target: Float[Array, "B K"]) -> Float[Array,
 
 
 def weight_regression(density: Density, target: Float[Array, "B K"]) -> Float[Array, " B"]:
-    """Σ_k (pi_k − target_k)²: with `nearest_component` the second stage as the paper's first one suggests it."""
+    """Σ_k (pi_k − target_k)², for targets as `nearest_component` gives them."""
     return jnp.sum(jnp.square(jnp.exp(density.log_pi) - jax.lax.stop_gradient(target)), axis=-1)
 
 
-def noisy(key: Key, y: Float[Array, " B"], deviation: Any) -> Float[Array, " B"]:
-    """Targets with normal noise, drawn anew in each step: a kernel of that width on every target, which regularises
-    as it does in kernel density estimation (Rothfuss et al. 2019)."""
+def noisy(key: Key, y: Float[Array, " B"], deviation: ArrayLike) -> Float[Array, " B"]:
+    """Targets with normal noise, for each training step anew: it regularises as the kernel does in kernel density
+    estimation (Rothfuss et al. 2019)."""
     return y + jnp.asarray(deviation, y.dtype) * jax.random.normal(key, y.shape, y.dtype)
 
 

@@ -1,7 +1,7 @@
-"""Several networks' densities as one: a mixture whose weights are learned from targets that none was trained on.
+"""Stacking of predictive distributions (Yao, Vehtari, Simpson and Gelman 2018, Bayesian Analysis 13, 917–1007).
 
-As on a fixed basis, components are set and only their weights are learned: the components here are what the networks
-predict (stacking of predictive distributions, Yao, Vehtari, Simpson and Gelman 2018, Bayesian Analysis 13, 917–1007).
+The densities of several networks are mixed with weights learned from targets that none of them was trained on. As on a
+fixed basis, the components are given, here by the networks, and only their weights are learned.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def stacking_weights(log_prob: Float[Array, "F N"], weights: Float[Array, " N"] 
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.conditional.stacking import stacking_weights
+        >>> from fbgmm.nn.conditional import stacking_weights
         >>> weights = stacking_weights(jnp.array([[-1.0, -9.0, -1.0, -1.0], [-9.0, -1.0, -9.0, -9.0]]))
         >>> [round(float(w), 2) for w in weights]
         [0.75, 0.25]
     """
     counts = jnp.ones(log_prob.shape[1], log_prob.dtype) if weights is None else weights
     log_prob = jnp.where((counts > 0)[None], log_prob, 0)
-    # As exp of a difference to the best network: one that is far off everywhere stays a number.
+    # Relative to the best network of each target, so that none of them underflows everywhere.
     ratio = jnp.exp(log_prob - jnp.max(log_prob, axis=0, keepdims=True))
 
     def step(_: Array, w: Array) -> Array:
@@ -57,15 +57,14 @@ def stacked(densities: Sequence[Density], weights: Float[Array, " F"]) -> Densit
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from fbgmm.nn.conditional.density import Density
-        >>> from fbgmm.nn.conditional.stacking import stacked
+        >>> from fbgmm.nn.conditional import Density, stacked
         >>> one, two = (Density.of(jnp.zeros((3, 1)), jnp.full((3, 1), m), jnp.ones((3, 1))) for m in (0.0, 4.0))
         >>> stacked([one, two], jnp.array([0.75, 0.25])).mean().tolist()
         [1.0, 1.0, 1.0]
     """
     if not densities or len(weights) != len(densities):
         raise ValueError(f"weights must be one for each density; found {len(weights)} for {len(densities)} densities")
-    # A weight of zero has a logarithm of −inf, which no sum over components minds, but its derivatives do.
+    # A weight of zero would have a logarithm of −inf, and derivatives that are NaN.
     log_weights = jnp.log(jnp.maximum(weights, jnp.finfo(weights.dtype).tiny))
     parts = [density.as_absolute() for density in densities]
     log_pi = jnp.concatenate([part.log_pi + w for part, w in zip(parts, log_weights, strict=True)], axis=-1)

@@ -18,10 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from numpy.typing import ArrayLike
 
 from ... import checks
-from ..._typing import Array, Key
+from ..._typing import Array, ArrayLike, Key
 from ..train.checkpoints import checksum
 from ..train.loop import TrainingPlan, Validation, run
 from ..train.progress import Progress, silent
@@ -216,44 +215,37 @@ def train(
         (1, 50)
     """
     _check_training(data, trials, settings)
-    standard, (centre, width, shift, factor) = _standardised(data)
+    present = data.weights > 0
+    x, centre, width = _standardised(data.x, present[..., None])
+    y, shift, factor = _standardised(data.y, present)
+    standard = Splits(x, y, data.weights.astype(np.float32), data.fold.astype(np.int32))
     key_first, key_run = jax.random.split(key)
-    network = _networks(make, key_first, standard, len(trials.fold))
     own = {"loss": getattr(loss, "__qualname__", ""), "trials": checksum(*trials), **settings._asdict()}
     every = max(1, settings.epochs // settings.checks)
     epochs, batch = settings.epochs // every * every, min(settings.batch, data.y.shape[1])
     plan = TrainingPlan(what, epochs, batch, Path(folder), {**identity, **own})
-    state = _trained(key_run, network, loss, standard, trials, plan, every, settings.patience, progress)
+    networks = _networks(make, key_first, standard, len(trials.fold))
+    state = _trained(key_run, networks, loss, standard, trials, plan, every, settings.patience, progress)
     value = np.asarray(state.value, np.float64) + np.log(factor)[:, None]
-    finite = np.asarray(state.finite)
-    return TrainedNetworks(network.form, network.constants, state.best, centre, width, shift, factor, value, finite)
+    return TrainedNetworks(*networks[:2], state.best, centre, width, shift, factor, value, np.asarray(state.finite))
 
 
-class _Networks(NamedTuple):
-    form: Any
-    weights: Weights
-    """(S, T, …)"""
-    constants: Weights
-    """What is not learned, (S, …)."""
-
-
-def _networks(make: Make, key: Key, data: Splits, trials: int) -> _Networks:
-    """The networks before training."""
+def _networks(make: Make, key: Key, data: Splits, trials: int) -> tuple[Any, Weights, Weights]:
+    """The networks before training: their form, what is not trained, (S, …), and their parameters, (S, T, …)."""
     y, w = jnp.asarray(data.y), jnp.asarray(data.weights)
     form = nnx.split(make(nnx.Rngs(0), y[0], w[0]), nnx.Param, ...)[0]
 
     def one(key: Key, y: Array, w: Array) -> tuple[Weights, Weights]:
         _, *found = nnx.split(make(nnx.Rngs(key), y, w), nnx.Param, ...)
-        return found[0], found[1]
+        return found[1], found[0]
 
-    of_trials = jax.vmap(one, in_axes=(0, None, None), out_axes=(0, None))
-    weights, constants = jax.jit(jax.vmap(of_trials))(jax.random.split(key, (len(y), trials)), y, w)
-    return _Networks(form, weights, constants)
+    of_trials = jax.vmap(one, in_axes=(0, None, None), out_axes=(None, 0))
+    return form, *jax.jit(jax.vmap(of_trials))(jax.random.split(key, (len(y), trials)), y, w)
 
 
 def _trained(
     key: Key,
-    network: _Networks,
+    networks: tuple[Any, Weights, Weights],
     loss: Loss,
     data: Splits,
     trials: Trials,
@@ -262,15 +254,13 @@ def _trained(
     patience: int,
     progress: Progress,
 ) -> _State:
-    S, N = data.y.shape
-    form, weights, constants = network
-    T = len(trials.fold)
-    best = jax.tree.map(jnp.copy, weights)
-    infinite = jnp.full((S, T), jnp.inf, jnp.float32)
-    start = _State(weights, jax.vmap(jax.vmap(_ADAM.init))(weights), infinite > 0, best, infinite, jnp.int32(0))
+    form, constants, weights = networks
+    infinite = jnp.full((len(data.y), len(trials.fold)), jnp.inf, jnp.float32)
+    best, adam = jax.tree.map(jnp.copy, weights), jax.vmap(jax.vmap(_ADAM.init))(weights)
+    start = _State(weights, adam, infinite > 0, best, infinite, jnp.int32(0))
     here = jax.tree.map(jnp.asarray, trials)
-    step = partial(_step, form, loss, constants, here, plan.epochs * (N // plan.batch))
     by_row = tuple(jnp.moveaxis(jnp.asarray(a), 1, 0) for a in data)  # the loop takes rows of the first axis
+    step = partial(_step, form, loss, constants, here, plan.epochs * (len(by_row[0]) // plan.batch))
     update = partial(_validated, form, constants, by_row, here.fold)
     validation = Validation(every, update, lambda state: int(state.stale) >= patience)
     return run(key, step, start, by_row, ("training loss",), plan, progress, validation)[0]
@@ -347,25 +337,15 @@ def _predicted(form: Any, constants: Weights, weights: Weights, x: Array) -> Den
     return jax.vmap(jax.vmap(one, in_axes=(None, 0, None)))(constants, weights, x)
 
 
-def _standardised(data: Splits) -> tuple[Splits, tuple[np.ndarray, ...]]:
-    """The data in single precision with mean 0 and deviation 1 in each split, and the means and deviations."""
-    present = data.weights > 0
-    centre, width = _moments(data.x, present[..., None])
-    shift, factor = _moments(data.y, present)
-    x = np.where(present[..., None], (data.x - centre[:, None]) / width[:, None], 0).astype(np.float32)
-    y = np.where(present, (data.y - shift[:, None]) / factor[:, None], 0).astype(np.float32)
-    splits = Splits(x, y, data.weights.astype(np.float32), data.fold.astype(np.int32))
-    return splits, (centre, width, shift, factor)
-
-
-def _moments(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each split's own rows; the latter 1 where they are all equal."""
+def _standardised(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each split's rows with mean 0 and deviation 1, in single precision; means; deviations, 1 where all are equal."""
     count = np.maximum(present.sum(axis=1), 1)
     values = np.where(present, values, 0).astype(np.float64)
     mean = values.sum(axis=1) / count
-    squares = np.where(present, np.square(values - mean[:, None]), 0)
-    deviation = np.sqrt(squares.sum(axis=1) / count)
-    return mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, 1.0)
+    away = np.where(present, values - mean[:, None], 0)
+    deviation = np.sqrt(np.square(away).sum(axis=1) / count)
+    deviation = np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, 1.0)
+    return (away / deviation[:, None]).astype(np.float32), mean, deviation
 
 
 def _require_finite(name: str, values: np.ndarray, present: np.ndarray) -> None:

@@ -1,17 +1,17 @@
-"""The two losses of section 3.2.1: the generator's, Eq. 10, and the discriminator's.
+"""Adversarial losses of section 3.2.1: the generator's, Eq. 10, and the discriminator's.
 
-Eq. 10 is J = −α · ½ E_z log(1 − D(G(z))) + ‖x − G(z)‖². With D the probability that an image is genuine, as in the
-tutorial that the paper cites (Goodfellow 2016), its first term would be least where the discriminator sees through
-every generated image, which no generator wants. It makes sense with D the probability that the image is *not* genuine:
-the term then is the cross-entropy of "genuine", Goodfellow's non-saturating loss of a generator. The discriminator says
-how probable ten digits and "generated" are, and an image asked for as a digit is genuine as far as it is taken for
-that digit. So here
+Eq. 10 is J = −α · ½ E_z log(1 − D(G(z))) + ‖x − G(z)‖². If D were the probability that an image is genuine, as in the
+tutorial that the paper cites (Goodfellow 2016), the first term would be least where the discriminator recognises every
+generated image: the opposite of what a generator is for. It makes sense if D is the probability that the image is *not*
+genuine: then it is the cross-entropy of "genuine", Goodfellow's non-saturating loss. The discriminator predicts the
+probabilities of ten digits and of "generated", and an image that was asked for as a digit counts as genuine where it is
+taken for that digit. So here
 
     1 − D(G(z)) = the probability of the digit asked for,
 
-and D the probability of everything else: of the other digits, and of "generated".
+and D is the probability of the other digits and of "generated".
 
-The z of E_z is drawn from what the latent mixture will be sampled from: see `shuffled_within_class`.
+The z of E_z have the distribution that the latent mixture will be sampled from: see `shuffled_within_class`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def generator_loss(
         labels: the digits they were asked for as.
         images: x, the targets.
         reconstructions: G(z) for the codes z of the targets.
-        alpha: how much the discriminator is listened to.
+        alpha: weight of the adversarial term.
     """
     return alpha * adversarial_term(logits, labels) + squared_error(images, reconstructions)
 
@@ -69,8 +69,8 @@ def discriminator_loss(
 def shuffled_within_class(key: Key, z: Float[Array, "B D"], labels: Int[Array, " B"]) -> Float[Array, "B D"]:
     """Codes of the same classes, each dimension from another code of that class in the batch.
 
-    These are draws from what the latent mixture of the paper samples from, a density for each class in which the
-    dimensions are independent: the z of E_z in Eq. 10. Each column of the result holds the numbers of that column of z.
+    These are draws from a density for each class in which the dimensions are independent, as in the paper's latent
+    mixture: the z of E_z in Eq. 10. Each column of the result holds the numbers of that column of z.
 
     Args:
         key: for the shuffle.

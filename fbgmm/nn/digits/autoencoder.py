@@ -1,9 +1,8 @@
-"""The networks of section 3.2.1: an autoencoder whose decoder is the generator, and a discriminator that classifies.
+"""Autoencoder, whose decoder is the generator, and a discriminator that classifies (section 3.2.1).
 
-The paper names the parts and no sizes. These are small enough to train on two CPU cores in minutes, and their form
-follows the clock there: a strided convolution costs what its outputs cost, while a transposed one costs several times
-its equal, so the decoder widens its images by giving each place four values and laying them out as 2 × 2 (Shi et al.
-2016).
+The paper names the networks, but no sizes. These are small enough to train on two CPU cores in minutes. There a
+transposed convolution takes several times as long as a strided one of the same size, so the decoder enlarges its images
+by sub-pixel convolution instead: four values at each place, laid out as 2 × 2 (Shi et al. 2016).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ SIZE = 28
 """Height and width of an image, in pixels."""
 
 LATENT = 16
-"""Numbers in a code."""
+"""Dimensions of a latent code."""
 
 CLASSES = 10
 
@@ -40,8 +39,8 @@ class Encoder(nnx.Module):
     422,416 in all; a leaky rectifier (slope 0.2) follows each layer but the last.
 
     Args:
-        latent: numbers in a code, D.
-        rngs: of the first weights.
+        latent: dimensions of a code, D.
+        rngs: for the first weights.
     """
 
     def __init__(self, latent: int = LATENT, *, rngs: nnx.Rngs):
@@ -53,7 +52,7 @@ class Encoder(nnx.Module):
         return _last(self.layers(images))
 
     def layers(self, images: Float[Array, "B 28 28 1"]) -> Iterator[Array]:
-        """What each layer gives, in turn."""
+        """The output of each layer, in turn."""
         for h in self.body.layers(images):
             yield h
         yield self.code(h)
@@ -71,8 +70,8 @@ class Decoder(nnx.Module):
     444,228 in all; a leaky rectifier (slope 0.2) follows each layer but the last, a sigmoid the last.
 
     Args:
-        latent: numbers in a code, D.
-        rngs: of the first weights.
+        latent: dimensions of a code, D.
+        rngs: for the first weights.
     """
 
     def __init__(self, latent: int = LATENT, *, rngs: nnx.Rngs):
@@ -86,7 +85,7 @@ class Decoder(nnx.Module):
         return _last(self.layers(z))
 
     def layers(self, z: Float[Array, "B D"]) -> Iterator[Array]:
-        """What each layer gives, in turn."""
+        """The output of each layer, in turn."""
         yield (h := _rectified(self.wide(z)))
         yield (h := _rectified(self.places(h)).reshape(-1, _PLACES, _PLACES, 64))
         yield (h := _rectified(_laid_out(self.finer(h))))
@@ -107,7 +106,7 @@ class Discriminator(nnx.Module):
     (2016), without which it could not tell them from others.
 
     Args:
-        rngs: of the first weights.
+        rngs: for the first weights.
     """
 
     def __init__(self, *, rngs: nnx.Rngs):
@@ -119,7 +118,7 @@ class Discriminator(nnx.Module):
         return _last(self.layers(images))
 
     def layers(self, images: Float[Array, "B 28 28 1"]) -> Iterator[Array]:
-        """What each layer gives, in turn."""
+        """The output of each layer, in turn."""
         for h in self.body.layers(images):
             yield h
         yield self.logits(h)

@@ -9,10 +9,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ... import checks
-from ..._typing import Array, Float, Key
+from ..._typing import Array, ArrayLike, Float, Key
 from ...fitting.fit import fit_batch
 from ...fitting.padding import padded_length
 from ...mixture import Mixture

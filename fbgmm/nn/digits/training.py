@@ -26,7 +26,7 @@ class AutoencoderSettings(NamedTuple):
     """What the paper leaves open, with values that work.
 
     Attributes:
-        latent: numbers in a code.
+        latent: dimensions of a code.
         epochs: passes over the images.
         batch: images in a step.
         alpha: of Eq. 10, against a squared error summed over pixels with values in [0, 1].

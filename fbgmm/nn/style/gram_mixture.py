@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
-from ..._typing import Array, Float, Key
+from ..._typing import Array, ArrayLike, Float, Key
 from ...binning import cell_index
 from ...fitting.fit import fit_batch
 from ...mixture import Mixture
@@ -28,15 +28,15 @@ SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 class GramMixture:
     """A fixed-basis mixture for every distinct entry of the Gram matrices of all layers. A pytree.
 
-    The paper draws each entry for itself. A Gram matrix of features is positive semi-definite; a matrix of independent
-    entries is not. Hence three samplers:
+    A Gram matrix of features is positive semi-definite; a matrix of independent entries, as in the paper, is not. Hence
+    three samplers:
 
-    - "independent": as in the paper.
+    - "independent": each entry by itself, as in the paper.
     - "projected": the same, then the nearest positive semi-definite matrix.
-    - "copula": entries of the same marginal mixtures that hang together as among the crops, by a Gaussian copula with
-      the correlations of the crops' normal scores. Its rank is that of the data: no matrix of entries × entries needed.
-      Of two styles, the crops of one hang together as wholes, and a draw would follow one or the other; so the part of
-      the scores that tells the styles apart is drawn for each channel instead, and one matrix has values of both.
+    - "copula": entries with the same marginal mixtures and the dependence of the crops, by a Gaussian copula with the
+      correlations of the crops' normal scores. Its rank is that of the data: no matrix of entries × entries is needed.
+      With crops of two styles, each draw would follow one style or the other. So the part of the scores that separates
+      the styles is drawn for each channel instead, and one matrix has values of both.
 
     Attributes:
         mixture: one for each entry, batch shape (E,).
@@ -61,7 +61,7 @@ class GramMixture:
     @classmethod
     def fit(
         cls,
-        data: Any,
+        data: ArrayLike,
         channels: Sequence[int] = STYLE_CHANNELS,
         n: int = 50,
         t: float = 2.0,
@@ -80,18 +80,20 @@ class GramMixture:
             ValueError: another number of entries than the layers have, no crops, values that are not finite, more crops
                 of a second style than there are crops.
         """
-        data = jnp.asarray(data)
+        crops = jnp.asarray(data)
         E = sum(map(distinct, channels))
-        if data.ndim != 2 or data.shape[1] != E or not data.shape[0]:
-            raise ValueError(f"data must have shape (N, {E}) for channels {tuple(channels)}, N ≥ 1; found {data.shape}")
-        if not 0 <= of_second <= len(data):
-            raise ValueError(f"of_second must be from 0 to the {len(data)} crops; found {of_second}")
-        mixture = fit_batch(data.T, n, t, on_error="status")
+        if crops.ndim != 2 or crops.shape[1] != E or not crops.shape[0]:
+            raise ValueError(
+                f"data must have shape (N, {E}) for channels {tuple(channels)}, N ≥ 1; found {crops.shape}"
+            )
+        if not 0 <= of_second <= len(crops):
+            raise ValueError(f"of_second must be from 0 to the {len(crops)} crops; found {of_second}")
+        mixture = fit_batch(crops.T, n, t, on_error="status")
         # An entry that is the same in all crops (a channel that never fires) has no width, and is drawn as it is.
         if bool(jnp.any(jnp.asarray(mixture.status) & ~(Status.NO_WIDTH | Status.MISFIT))):
             raise ValueError("data must be finite; found NaN, infinity or values whose square is not finite")
-        second = (jnp.arange(len(data)) >= len(data) - of_second).astype(data.dtype)
-        return cls(mixture, data, second, tuple(channels))
+        second = (jnp.arange(len(crops)) >= len(crops) - of_second).astype(crops.dtype)
+        return cls(mixture, crops, second, tuple(channels))
 
     def sample(self, key: Key, count: int, sampler: Sampler = "independent") -> list[Float[Array, "count _ _"]]:
         """Gram matrices of each layer.
@@ -106,20 +108,17 @@ class GramMixture:
         """
         if sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}; found {sampler!r}")
-        entries = self._together(key, count) if sampler == "copula" else self._apart(key, count)
-        layers = unpack_all(entries, self.channels)
+        if sampler == "copula":
+            entries = _copula(key, self.mixture, self.data, self.second, count, self.channels)
+        else:
+            entries = self.mixture.sample(key, (count,))
+        constant = jnp.asarray(self.mixture.status) == Status.NO_WIDTH
+        layers = unpack_all(jnp.where(constant[None, :], self.data[:1], entries), self.channels)
         return [_projected(layer) for layer in layers] if sampler == "projected" else layers
 
     def mean(self) -> list[Float[Array, "1 _ _"]]:
         """The mean Gram matrix of the crops, for each layer."""
         return unpack_all(jnp.mean(self.data, axis=0, keepdims=True), self.channels)
-
-    def _apart(self, key: Key, count: int) -> Array:
-        return _fixed(self.mixture, self.data, self.mixture.sample(key, (count,)))
-
-    def _together(self, key: Key, count: int) -> Array:
-        entries = _copula(key, self.mixture, self.data, self.second, count, self.channels)
-        return _fixed(self.mixture, self.data, entries)
 
 
 @partial(jax.jit, static_argnames=("count", "channels"))
@@ -174,11 +173,4 @@ def normal_scores(mixture: Mixture, data: Float[Array, "N E"]) -> Float[Array, "
     return jnp.where(wide, scores / jnp.where(size > 0, size, 1), 0)
 
 
-def _fixed(mixture: Mixture, data: Array, entries: Array) -> Array:
-    constant = jnp.asarray(mixture.status) == Status.NO_WIDTH
-    return jnp.where(constant[None, :], data[:1], entries)
-
-
-@jax.jit
-def _projected(layer: Array) -> Array:
-    return nearest_psd(layer)
+_projected = jax.jit(nearest_psd)

@@ -169,11 +169,10 @@ def stylise(
     form, network = nnx.split(vgg)
     content = _content(form, network, jnp.asarray(target, jnp.float32)[None])
     task = _Task(content, jnp.sum(jnp.square(content)) / 2, list(grams), jnp.asarray(weights, jnp.float32))
-    search = _begin(form, network, jnp.asarray(start, jnp.float32), task, settings)
+    search = _start(jnp.asarray(start, jnp.float32))
     history = []
     for step in range(1, settings.steps + 1):
-        if step > 1:
-            search = _step(form, network, search, task, settings)
+        search = _step(form, network, search, task, settings)
         history.append(np.asarray(search.value))
         if not np.isfinite(history[-1]).all():
             raise ValueError(f"{what} diverged at step {step}: found losses {history[-1]}; lower the rate")
@@ -203,15 +202,14 @@ def _evaluate(form: Any, network: Any, x: Array, task: _Task, settings: Transfer
     return losses, value, slope
 
 
-@partial(jax.jit, static_argnames=("form", "settings"))
-def _begin(form: Any, network: Any, x: Array, task: _Task, settings: TransferSettings) -> _Search:
-    losses, value, slope = _evaluate(form, network, x, task, settings)
-
-    def each(x: Array, losses: Array, value: Array, slope: Array) -> _Search:
-        _, memory = _LBFGS.update(slope, _empty_memory(x), x)
-        return _Search(x, losses, value, slope, _steepest(slope, settings), jnp.ones((), x.dtype), memory)
-
-    return jax.vmap(each)(x, losses, value, slope)
+def _start(x: Array) -> _Search:
+    """The state before any evaluation: the first trial is the start itself, and it is taken."""
+    ones, zeros = (
+        partial(jnp.ones, dtype=x.dtype),
+        partial(jnp.zeros_like, x),
+    )  # own memory each, as it is donated
+    losses, value = jnp.inf * ones((len(x), 2)), jnp.inf * ones(len(x))
+    return _Search(x, losses, value, zeros(), zeros(), ones(len(x)), jax.vmap(_empty_memory)(x))
 
 
 @partial(jax.jit, static_argnames=("form", "settings"), donate_argnames="search")

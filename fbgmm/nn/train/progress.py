@@ -1,4 +1,4 @@
-"""How long work says how far it is: a callback, and a bar for those who want one."""
+"""Progress of long work: a callback, and progress bars in the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[str, int, int], None]
-"""progress(what, done, total): `done` of `total` steps of a work are finished; `what` is its name, or "name: note"."""
+"""progress(what, done, total): `done` of `total` steps are finished; `what` is the work's name, or "name: note"."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -16,10 +16,10 @@ def silent(what: str, done: int, total: int) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """One bar on standard error for each work that reports.
+    """A bar on standard error for each work that reports.
 
     Example:
-        >>> from fbgmm.nn.train.progress import progress_bars
+        >>> from fbgmm.nn.train import progress_bars
         >>> with progress_bars() as progress:
         ...     for step in range(3):
         ...         progress("reading", step + 1, 3)
@@ -35,11 +35,11 @@ def progress_bars() -> Iterator[Progress]:
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bars:
-        yield on(bars)
+        yield callback_for(bars)
 
 
-def on(bars: Any) -> Progress:
-    """The callback that shows work on a `rich.progress.Progress`, which may show other things as well."""
+def callback_for(bars: Any) -> Progress:
+    """A callback that shows work on a `rich.progress.Progress`, which may show other things as well."""
     tasks: dict[str, Any] = {}
 
     def show(what: str, done: int, total: int) -> None:

@@ -40,7 +40,7 @@ def test_the_main_names_are_in_the_package_and_load_only_what_they_need():
     program += "and m.startswith('fbgmm.nn.')))"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["fbgmm.nn.data", "fbgmm.nn.train"]
-    for name in fbgmm.nn._HOME:
+    for name in sum(fbgmm.nn._NAMES.values(), ()):
         assert getattr(fbgmm.nn, name).__name__ == name
     with pytest.raises(AttributeError, match=r"module 'fbgmm\.nn' has no attribute 'DensityTail'"):
         _ = fbgmm.nn.DensityTail
