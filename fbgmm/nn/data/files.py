@@ -1,4 +1,4 @@
-"""Public data files, each known by its checksum: from a local folder, from the cache, or from the network."""
+"""Public data files, verified by checksum: from a local folder, the cache, or the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..train.progress import Progress, silent
 
 VARIABLE = "FBGMM_DATA"
-"""Name of the environment variable that names the folder of local copies."""
+"""The environment variable that names the folder of local copies."""
 
 _BLOCK = 1 << 20
 
@@ -35,14 +35,14 @@ class FileError(OSError):
 
 
 def local_path(remote: Remote, progress: Progress = silent) -> Path:
-    """Where the file lies on this machine, fetched first where it is nowhere; its bytes are checked in any case.
+    """The path of the file on this machine, where it is downloaded if need be; its checksum is verified in any case.
 
-    Looked for in the folder that FBGMM_DATA names, then in the cache folder of fbgmm, then at the public addresses,
-    from where it goes to the cache, whole or not at all.
+    It is looked for in the folder that FBGMM_DATA names, then in the cache folder of fbgmm, then at the public
+    addresses, from where it is written to the cache atomically.
 
     Args:
         remote: the file.
-        progress: told of the bytes that have come.
+        progress: called with the number of bytes downloaded.
 
     Raises:
         FileError: a copy here has another checksum; or there is none and no address could be read.
@@ -93,7 +93,7 @@ def _fetched(path: Path, remote: Remote, progress: Progress) -> Path:
 
 
 class _Bar:
-    """What pooch takes for a progress bar. It sets `total`, and counts a short last chunk as a whole one at first."""
+    """A progress bar for pooch, which sets `total`, and counts a short last chunk as a whole one at first."""
 
     def __init__(self, what: str, progress: Progress):
         self.what, self.progress = what, progress

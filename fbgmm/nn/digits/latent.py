@@ -87,7 +87,10 @@ class LatentMixture:
         """
         table, weights = _by_class(z, labels, classes)
         D = table.shape[2]
-        _check_counts(weights, 2 if independent else D + 1)
+        counts, least = weights.sum(axis=1), 2 if independent else D + 1
+        if (counts < least).any():
+            c = int(np.argmax(counts < least))
+            raise ValueError(f"class {c} has {counts[c]} codes; at least {least} are needed")
         rows = np.moveaxis(table, 1, 2).reshape(classes * D, -1)
         gmms = fit_batch(rows, n, t, weights=np.repeat(weights, D, axis=0), on_error="status")
         bad = np.flatnonzero(np.asarray(gmms.status) & ~Status.MISFIT)
@@ -99,13 +102,13 @@ class LatentMixture:
         marginals = jax.tree.map(lambda leaf: leaf.reshape(classes, D, *leaf.shape[1:]), gmms)
         if independent:
             return cls(marginals)
-        K = min(CLUSTERS, max(1, int(weights.sum(axis=1).min()) // CLUSTER_SIZE))
+        K = min(CLUSTERS, max(1, int(counts.min()) // CLUSTER_SIZE))
         cluster = k_means(jax.random.key(seed), jnp.asarray(table), jnp.asarray(weights, table.dtype), K, 2 * (D + 1))
         place = (np.asarray(cluster) + K * np.arange(classes)[:, None])[weights]
         table, weights = _by_class(table[weights], place, classes * K)
         rotated = fit_rotated(table, 1, n, CLUSTER_T, weights=weights)
-        counts = jnp.asarray(weights.sum(axis=1).reshape(classes, K), table.dtype)
-        log_shares = jnp.log(counts) - jnp.log(jnp.sum(counts, axis=1, keepdims=True))
+        sizes = jnp.asarray(weights.sum(axis=1).reshape(classes, K), table.dtype)
+        log_shares = jnp.log(sizes) - jnp.log(jnp.sum(sizes, axis=1, keepdims=True))
         return cls(marginals, jax.tree.map(lambda leaf: leaf.reshape(classes, K, *leaf.shape[1:]), rotated), log_shares)
 
     @property
@@ -195,10 +198,3 @@ def _by_class(z: ArrayLike, labels: ArrayLike, classes: int) -> tuple[np.ndarray
     table = np.zeros((*present.shape, z.shape[1]), z.dtype)
     table[present] = z[np.argsort(labels, kind="stable")]
     return table, present
-
-
-def _check_counts(present: np.ndarray, least: int) -> None:
-    counts = present.sum(axis=1)
-    short = np.flatnonzero(counts < least)
-    if short.size:
-        raise ValueError(f"class {short[0]} has {counts[short[0]]} codes; at least {least} are needed")

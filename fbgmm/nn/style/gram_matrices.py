@@ -21,7 +21,7 @@ def gram(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch C C"]:
     """G_ij = Σ_k F_ik F_jk over all places k of a feature map (Eq. 11).
 
     Args:
-        features: what a convolution gives; i and j are its channels.
+        features: the output of a convolution; i and j are its channels.
 
     Example:
         >>> import jax.numpy as jnp
@@ -44,7 +44,7 @@ def distinct(channels: int) -> int:
 
 @lru_cache
 def _places(channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each distinct entry lies in the matrix, flat, and which distinct entry each place of the matrix holds."""
+    """The flat index of each distinct entry in the matrix, and the distinct entry at each flat index."""
     rows, columns = np.triu_indices(channels)
     entry = np.zeros((channels, channels), np.int32)
     entry[rows, columns] = entry[columns, rows] = np.arange(len(rows))
@@ -97,9 +97,9 @@ def nearest_psd(matrices: Float[Array, "*batch C C"]) -> Float[Array, "*batch C 
 
 @jax.jit
 def psd_gap(matrices: Float[Array, "*batch C C"]) -> Float[Array, " *batch"]:
-    """How far from positive semi-definite: Frobenius distance to the nearest such matrix over the norm, in [0, 1].
+    """Frobenius distance to the nearest positive semi-definite matrix, relative to the norm, in [0, 1].
 
-    0 for Gram matrices of features, to rounding; 1/√2 for random symmetric matrices whose signs are even.
+    0 for Gram matrices of features, to rounding; 1/√2 where half of the norm is in negative eigenvalues.
     """
     values = jnp.linalg.eigvalsh(matrices)
     squares = jnp.square(values)

@@ -123,17 +123,17 @@ class GramMixture:
 
 @partial(jax.jit, static_argnames=("count", "channels"))
 def _copula(key: Key, mixture: Mixture, data: Array, second: Array, count: int, channels: tuple[int, ...]) -> Array:
-    """Entries of shape (count, E): the component from one draw of the copula, the place within it from another.
+    """Entries of shape (count, E): the component from one draw of the copula, the position within it from another.
 
-    Both are normal with the correlations of the scores within a style, and independent of one another, so that each
-    entry has the density of its mixture. Quantiles of the mixtures would need one draw only, and minutes to be found.
+    Both draws are normal with the correlations of the scores within a style, and independent of each other, so that
+    each entry has the density of its mixture. One draw and the mixtures' quantiles would do, but take minutes.
     """
     N, basis = data.shape[0], mixture.basis
     scores = normal_scores(mixture, data) / np.sqrt(N).astype(data.dtype)
     apart = second - jnp.mean(second)
     size = jnp.linalg.norm(apart)
     apart = apart / jnp.where(size > 0, size, 1)
-    loading = apart @ scores  # on the direction that tells the styles apart
+    loading = apart @ scores  # on the direction that separates the styles
     key_within, key_style = jax.random.split(key)
     along = jax.random.normal(key_within, (2, count, N), data.dtype) @ (scores - apart[:, None] * loading[None, :])
     z_component, z_within = along + loading[None, None, :] * _by_channel(key_style, 2, count, channels, data.dtype)
@@ -155,10 +155,10 @@ def _by_channel(key: Key, draws: int, count: int, channels: tuple[int, ...], dty
 
 
 def normal_scores(mixture: Mixture, data: Float[Array, "N E"]) -> Float[Array, "N E"]:
-    """Normal quantiles of the places of the data within their mixtures, with mean 0 and mean square 1 in each column.
+    """Normal scores of the data under their mixtures, with mean 0 and mean square 1 in each column.
 
-    The place is the weight of the components before a point's cell and half of that cell's, so that equal values have
-    equal scores. A column of equal values has scores 0.
+    The rank of a point is the weight of the components before its cell and half of that cell's own, so that equal
+    values have equal scores. A column of equal values has scores 0.
 
     Args:
         mixture: of each column, batch shape (E,).

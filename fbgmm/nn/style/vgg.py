@@ -1,4 +1,4 @@
-"""VGG19 (Simonyan and Zisserman 2014), from its first convolution to conv5_1, with ImageNet weights."""
+"""VGG19 (Simonyan and Zisserman 2014) up to conv5_1, with ImageNet weights."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CHANNELS = {
     "conv4_4": (512, 512),
     "conv5_1": (512, 512),
 }
-"""Channels that go into each convolution and come out of it, in their order; all kernels are 3 × 3."""
+"""Input and output channels of each convolution, in order; all kernels are 3 × 3."""
 
 MEAN_BGR = 103.939, 116.779, 123.68
-"""What the network was trained to see subtracted from blue, green and red, each from 0 to 255."""
+"""Means of blue, green and red, from 0 to 255, that the network was trained to have subtracted."""
 
 ADDRESS = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
@@ -91,7 +91,7 @@ class VGG19(nnx.Module):
             setattr(self, name, _Convolution(kernel, bias))
 
     def __call__(self, images: Float[Array, "B H W 3"], last: str = "conv5_1") -> dict[str, Float[Array, "B h w C"]]:
-        """What each convolution up to `last` gives, after its rectifier.
+        """The output of each convolution up to `last`, after its rectifier.
 
         Args:
             images: red, green, blue, each from 0 to 255; 16 pixels or more on each side.
@@ -132,7 +132,7 @@ def load_vgg19(progress: Progress = silent) -> VGG19:
     """VGG19 with its ImageNet weights, from the folder that FBGMM_DATA names, from the cache, or downloaded (80 MB).
 
     Raises:
-        fbgmm.nn.data.files.FileError: a file is truncated or altered, or is nowhere.
+        fbgmm.nn.data.FileError: a file is truncated or altered, or is nowhere.
         ModuleNotFoundError: the Keras file, without the package h5py (extra `nn`).
     """
     own = os.environ.get(VARIABLE)
