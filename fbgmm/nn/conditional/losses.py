@@ -43,8 +43,7 @@ def soft_counts(density: Density, y: ArrayLike, smear: ArrayLike = 1.0) -> Float
     least sigma only.
     """
     d = jax.lax.stop_gradient(density)
-    z = (jnp.asarray(y)[:, None] - d.location[:, None]) / d.scale[:, None]
-    finest = d.sigma <= jnp.min(d.sigma, axis=-1, keepdims=True) * 1.001
+    z, finest = _standardised(d, y)
     logits = jnp.where(finest, -0.5 * jnp.square((z - d.mu) / (jnp.asarray(smear) * d.sigma)), -jnp.inf)
     return jax.nn.softmax(logits, axis=-1)
 
@@ -55,10 +54,15 @@ def nearest_component(density: Density, y: ArrayLike) -> Float[Array, "B K"]:
     A network that is fitted to these by least squares learns what Algorithm 2 would learn from many points with the
     same x: E[nearest | x] is the histogram of y given x.
     """
-    z = (jnp.asarray(y)[:, None] - density.location[:, None]) / density.scale[:, None]
-    finest = density.sigma <= jnp.min(density.sigma, axis=-1, keepdims=True) * 1.001
+    z, finest = _standardised(density, y)
     nearest = jnp.argmin(jnp.where(finest, jnp.abs(z - density.mu), jnp.inf), axis=-1)
     return jax.nn.one_hot(nearest, density.log_pi.shape[-1], dtype=density.log_pi.dtype)
+
+
+def _standardised(density: Density, y: ArrayLike) -> tuple[Array, Array]:
+    """(y − location)/scale, shape (B, 1), and which components have the least sigma."""
+    z = (jnp.asarray(y)[:, None] - density.location[:, None]) / density.scale[:, None]
+    return z, density.sigma <= jnp.min(density.sigma, axis=-1, keepdims=True) * 1.001
 
 
 def cross_entropy(density: Density, target: Float[Array, "B K"]) -> Float[Array, " B"]:

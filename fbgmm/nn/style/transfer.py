@@ -158,8 +158,7 @@ def stylise(
         weights: of the layers, see `layer_weights`.
         start: first images, shape (B, H, W, 3).
         settings: see `TransferSettings`.
-        progress: told of each step.
-        what: name for the progress.
+        progress, what: called after each step, under that name.
 
     Raises:
         ValueError: settings that are not allowed; losses that are not finite.
