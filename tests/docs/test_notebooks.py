@@ -48,5 +48,5 @@ def test_digits(monkeypatch):
 @pytest.mark.skipif(X64, reason="the networks are in float32")
 @pytest.mark.skipif(not (DATA / "paintings").is_dir(), reason="FBGMM_DATA names no paintings")
 def test_style(monkeypatch):
-    parts = run("style.ipynb", monkeypatch)["ratios"]
-    assert parts[0.0].max() < parts[0.8].min()
+    ratios = run("style.ipynb", monkeypatch)["ratios"]
+    assert ratios[0.0].max() < ratios[0.8].min()

@@ -25,7 +25,7 @@ State = TypeVar("State")
 Step = Callable[[State, tuple[Array, ...], Key], tuple[State, Array]]
 """step(state, batch, key) → the next state and measures, shape (M,); `batch` holds the same rows of each data array."""
 
-_TOLD_EVERY = 25  # steps: how often the host waits for the device, to report progress
+_REPORT_EVERY = 25  # steps: how often the host waits for the device, to report progress
 
 
 class TrainingPlan(NamedTuple):
@@ -131,7 +131,7 @@ def _train_epoch(
     sums = jnp.zeros(len(measures), jnp.float32)
     for i in range(steps):
         state, sums = advance(state, sums, data, order, key_epoch, np.int32(i))
-        if i % _TOLD_EVERY == _TOLD_EVERY - 1 or i == steps - 1:
+        if i % _REPORT_EVERY == _REPORT_EVERY - 1 or i == steps - 1:
             value = float(sums[0]) / (i + 1)
             progress(f"{plan.what}: {measures[0]} {value:.3g}", epoch * steps + i + 1, plan.epochs * steps)
     means = np.asarray(sums) / steps
