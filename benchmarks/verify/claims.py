@@ -73,7 +73,7 @@ class Figure(NamedTuple):
         found: list[float | np.ndarray] = []
         try:
             code = _REFERENCE.sub(number, self.expression)
-            return float(eval(code, {"__builtins__": {}}, {"found": found, **_FUNCTIONS}))
+            return float(eval(f"({code})", {"__builtins__": {}}, {"found": found, **_FUNCTIONS}))
         except UnknownReferenceError as error:
             raise UnknownReferenceError(f"{self.page}: {self.text!r}: {error}") from None
         except (KeyError, SyntaxError, TypeError, NameError) as error:

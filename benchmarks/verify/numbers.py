@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:\^\d+|e-?\d+)?"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:\^\d+|e[+-]?\d+)?"
 NUMBER = re.compile(rf"(?<![\w.,^-])(?=[−-]?\.?\d)([−-]?{_DIGITS})(?: ?(ms|s|min)\b)?")
 """A number, and after it a unit of time."""
 

@@ -2,7 +2,7 @@
 
 In Markdown the parts are `# ` and the beginning of a heading with the position of a number in it, or those of a cell:
 the beginning of a heading (left out: the first table), of the first cells of a row
-(`2; 1r`; `*` is any), and of a column's name, and the position of the number in the cell (1). In JSON they are keys,
+(`2; 1r`; `*` is any), and of a column's name (`NAME >`: the column to its right), and the position of the number in the cell (1). In JSON they are keys,
 positions, and conditions `key=value` on a list of records, or on a table kept as columns.
 """
 
@@ -46,13 +46,12 @@ class Results:
 
     def _in_table(self, parts: list[str]) -> list[float]:
         if parts[0].startswith("#"):
-            heading = _only([name for name, _ in self._tables if name.startswith(parts[0][1:].strip())])
-            return [_numbers(heading)[int(parts[1]) - 1]]
+            names = [name for name, _ in self._tables]
+            return [_numbers(names[_named(names, parts[0][1:].strip())])[int(parts[1]) - 1]]
         index = int(parts.pop()) if parts[-1].isdecimal() and len(parts) > 2 else 1
         *section, row, column = parts
-        tables = [lines for name, lines in self._tables if name.startswith("".join(section))]
-        header, *lines = _only(tables if section else tables[:1])
-        place = _column(header, column)
+        header, *lines = self._tables[_named([name for name, _ in self._tables], section[0]) if section else 0][1]
+        place = _named(header, column.removesuffix(">").strip()) + column.endswith(">")
         wanted = [cell.strip() for cell in row.split(";")]
         lines = [line for line in lines if all(map(_matches, wanted, line))]
         if "*" not in row:
@@ -88,9 +87,10 @@ def _matches(wanted: str, cell: str) -> bool:
     return wanted == "*" or cell.startswith(wanted)
 
 
-def _column(header: list[str], name: str) -> int:
-    exact = [place for place, column in enumerate(header) if column == name]
-    return _only(exact or [place for place, column in enumerate(header) if column.startswith(name)])
+def _named(names: list[str], wanted: str) -> int:
+    """The place of the name that is, or else begins with, what is wanted."""
+    exact = [place for place, name in enumerate(names) if name == wanted]
+    return _only(exact or [place for place, name in enumerate(names) if name.startswith(wanted)])
 
 
 def _only(found: list[Any]) -> Any:

@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if unknown := set(arguments.only or ()) - set(sources):
         raise ConfigError(f"unknown source {', '.join(sorted(unknown))}; allowed: {', '.join(sources)}")
     asked = {name: source for name, source in sources.items() if name in (arguments.only or sources)}
-    chosen = {name: source for name, source in asked.items() if source.quick or not arguments.quick}
+    chosen = {name: source for name, source in asked.items() if (source.quick if arguments.quick else source.command)}
     try:
         pages = list(all_claims())
         figures = [figure for page in pages for figure in page.figures]

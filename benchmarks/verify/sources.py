@@ -20,7 +20,7 @@ class Source:
     Attributes:
         name: in references.
         file: below docs/results.
-        command: that makes it, the arguments of `python -m benchmarks`.
+        command: that makes it, the arguments of `python -m benchmarks`; "" for results of former code.
         minutes: that it takes on two cores.
         tolerance: relative, by which another run on another machine may differ.
         quick: a smaller command, or "": none.
