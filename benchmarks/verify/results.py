@@ -1,9 +1,9 @@
 """Numbers in result files, named by references such as `speed[one fit, N = 10,000 ( | fbgmm | median ms]`.
 
-In Markdown the parts are `# ` and the beginning of a heading with the position of a number in it, or those of a cell:
-the beginning of a heading (left out: the first table), of the first cells of a row
-(`2; 1r`; `*` is any), and of a column's name (`NAME >`: the column to its right), and the position of the number in the cell (1). In JSON they are keys,
-positions, and conditions `key=value` on a list of records, or on a table kept as columns.
+In Markdown the parts are: the beginning of a heading (left out: the first table); the beginning of a row's first
+cells (`2; 1r`; `*` is any); a column's name (`NAME >`: the column to its right); the position of the number in the cell
+(left out: 1). `# HEADING | k` is the k-th number of a heading. In JSON they are keys, positions, and conditions
+`key=value` on a list of records, or on a table kept as columns.
 """
 
 from __future__ import annotations
