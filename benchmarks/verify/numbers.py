@@ -38,8 +38,9 @@ class Stated(NamedTuple):
 
 
 def plain(page: str) -> str:
-    """A page without blocks of code, each run of white space a single space."""
-    return re.sub(r"\s+", " ", re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)).strip()
+    """A page without blocks of code and the numbers of lists, each run of white space a single space."""
+    without_code = re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\s+", " ", re.sub(r"^ *\d+\. ", "", without_code, flags=re.MULTILINE)).strip()
 
 
 def numbers(text: str) -> Iterator[Stated]:

@@ -103,7 +103,10 @@ def _in_json(value: Any, parts: list[str]) -> list[float]:
     for part in parts:
         key, is_condition, wanted = part.partition("=")
         if is_condition:
-            value = [record for record in _records(value) if str(record[key]) == wanted]
+            records = _records(value)
+            exact = [record for record in records if str(record[key]) == wanted]
+            value = exact or [record for record in records if str(record[key]).startswith(wanted)]
+            value = value[0] if len(value) == 1 else value
         elif isinstance(value, list) and not part.isdecimal():
             value = [record[part] for record in value]
         else:
@@ -112,7 +115,9 @@ def _in_json(value: Any, parts: list[str]) -> list[float]:
 
 
 def _records(table: Any) -> list[dict[str, Any]]:
-    """A list of records, also where it is kept as columns."""
+    """A list of records, also where it is kept as columns, or holds one only."""
     if isinstance(table, list):
         return table
+    if not all(isinstance(values, list) for values in table.values()):
+        return [table]
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
