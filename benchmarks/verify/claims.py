@@ -137,17 +137,17 @@ class Claims:
             raise ClaimError(f"{self.page} has no table {header!r}")
         self._quoted.append((start, start + len(header)))
         for label, row in (rows if isinstance(rows, dict) else {name: name for name in rows}).items():
-            line = re.compile(rf"\| {re.escape(label)} \|( [^|]* \|){{{len(found)}}}").search(self._text, start)
+            line = re.compile(rf"\| {re.escape(label)} \|([^|]*\|){{{len(found)}}}").search(self._text, start)
             if line is None:
                 raise ClaimError(f"{self.page} has no row {label!r} of {len(found)} columns below {header!r}")
             text, expressions = f"| {label} |", []
-            for cell, expression in zip(line[0].split(" | ")[1:], found, strict=True):
+            for cell, expression in zip(line[0].split("|")[2:-1], found, strict=True):
                 places = list(NUMBER.finditer(cell)) if expression else []
                 expressions += [
                     expression.replace("{row}", row).replace("{k}", str(k)) for k in range(1, len(places) + 1)
                 ]
-                text += " " + (NUMBER.sub(r"{\g<0>}", cell) if expression else cell) + " |"
-            self._add(re.sub(r"( \|)+$", " |", text), expressions)
+                text += (NUMBER.sub(r"{\g<0>}", cell) if expression else cell) + "|"
+            self._add(text, expressions)
 
     def _around(self, figure: Stated) -> str:
         return f"{self._text[max(figure.start - 40, 0) : figure.start]}[{self._text[figure.start : figure.end]}]"
