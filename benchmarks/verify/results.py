@@ -1,8 +1,8 @@
 """Numbers in result files, named by references such as `speed[one fit, N = 10,000 ( | fbgmm | median ms]`.
 
 In Markdown the parts are: the beginning of a heading (left out: the first table); the beginning of a row's first
-cells (`2; 1r`; `*` is any); a column's name (`NAME >`: the column to its right); the position of the number in the cell
-(left out: 1). `# HEADING | k` is the k-th number of a heading. In JSON they are keys, positions, and conditions
+cells (`2; 1r`; `*` is any); a column's name (`NAME >`: the column to its right); `#k` for the k-th number there (left
+out: the first). `# HEADING | #k` is a number of a heading itself. In JSON they are keys, positions, and conditions
 `key=value` on a list of records, or on a table kept as columns.
 """
 
@@ -45,10 +45,10 @@ class Results:
         return np.array(found) if "*" in reference or len(found) != 1 else found[0]
 
     def _in_table(self, parts: list[str]) -> list[float]:
+        index = int(parts.pop()[1:]) if parts[-1].startswith("#") and len(parts) > 1 else 1
         if parts[0].startswith("#"):
             names = [name for name, _ in self._tables]
-            return [_numbers(names[_named(names, parts[0][1:].strip())])[int(parts[1]) - 1]]
-        index = int(parts.pop()) if parts[-1].isdecimal() and len(parts) > 2 else 1
+            return [_numbers(names[_named(names, parts[0][1:].strip())])[index - 1]]
         *section, row, column = parts
         header, *lines = self._tables[_named([name for name, _ in self._tables], section[0]) if section else 0][1]
         place = _named(header, column.removesuffix(">").strip()) + column.endswith(">")

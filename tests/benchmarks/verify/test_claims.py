@@ -104,7 +104,7 @@ def test_a_claim_that_does_not_fit_its_page_is_refused(page, toml, message):
 
 
 @pytest.mark.parametrize(
-    "reference", ["theirs | N = 10", "ours | N = 1000", "Gains | ours | N = 10", "ours | N = 10 | 9"]
+    "reference", ["theirs | N = 10", "ours | N = 1000", "Gains | ours | N = 10", "ours | N = 10 | #9"]
 )
 def test_a_reference_without_a_number_is_refused(tmp_path, reference):
     (tmp_path / "losses.md").write_text(TABLES)
@@ -115,8 +115,8 @@ def test_a_reference_without_a_number_is_refused(tmp_path, reference):
 def test_references_in_markdown(tmp_path):
     (tmp_path / "losses.md").write_text(TABLES)
     results = Results(tmp_path / "losses.md")
-    assert results.find("Losses | ours | N = 10 | 3") == 0.54
-    assert results.find("# Losses | 1") == 3
+    assert results.find("Losses | ours | N = 10 | #3") == 0.54
+    assert results.find("# Losses | #1") == 3
     np.testing.assert_array_equal(results.find("* | N = 100"), [0.21, 0.30])
 
 
