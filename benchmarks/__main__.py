@@ -21,6 +21,7 @@ from .regression import run as regression
 from .speed import first_calls
 from .speed import run as speed
 from .style import run as style
+from .verify import run as verify
 
 COMMANDS = {
     "tables": (tables, "Tables 1, 2 and 3 of the paper beside its own values"),
@@ -35,6 +36,7 @@ COMMANDS = {
     "style": (style, "style transfer: fits of Gram matrices, blending, diversity, beside Gatys' method"),
     "naive_bayes": (naive_bayes, "FixedBasisNB beside GaussianNB and kernel estimates, on scikit-learn's data sets"),
     "regression": (regression, "networks that output densities, beside other heads, on nine UCI sets"),
+    "verify": (verify, "whether the figures that README and docs state are those of the results"),
     "ambiguities": (ambiguities, "what the paper leaves open, the reading taken and the measured effect"),
 }
 

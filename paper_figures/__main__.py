@@ -14,13 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fbgmm.compiling import keep_programs
 
-from . import style
+from . import overview, style
 from .density import densities, local_picture, loss_curves
 from .request import Drawing, Request, RequestError
 from .style_transfer import options as style_options
 
 DRAWINGS: dict[str, Drawing] = {**local_picture.FIGURES, **densities.FIGURES, **loss_curves.FIGURES}
 """All that can be asked for. A further family of figures is a module with such a dictionary, named here."""
+
+ON_REQUEST: dict[str, Drawing] = {"overview": overview.overview}
+"""The head of README and site: not the paper's, and its data need the extra `sklearn`."""
 
 APPLICATIONS = {
     "mnist": "paper_figures.mnist.draw",
@@ -33,7 +36,7 @@ APPLICATIONS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws what is asked for; returns the exit status, 2 for a request that cannot be met."""
     parser = argparse.ArgumentParser(prog="python -m paper_figures", description=__doc__)
-    known = f"{', '.join(DRAWINGS)} (default: all of these), {', '.join(APPLICATIONS)}"
+    known = f"{', '.join(DRAWINGS)} (default: all of these), {', '.join([*ON_REQUEST, *APPLICATIONS])}"
     parser.add_argument("what", nargs="*", metavar="WHAT", help=known)
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder of all that is written (figures)")
     parser.add_argument("--quick", action="store_true", help="fewer experiments for the loss curves, fewer digits")
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, help="folder with table3.json: loss_n draws it instead of computing it")
     style_options.add_arguments(parser)
     chosen = parser.parse_args(arguments)
-    allowed = [*DRAWINGS, *APPLICATIONS]
+    allowed = [*DRAWINGS, *ON_REQUEST, *APPLICATIONS]
     unknown = [name for name in chosen.what if name not in allowed]
     if unknown:
         return _refuse(f"unknown WHAT {', '.join(unknown)}; allowed: {', '.join(allowed)}")
@@ -77,8 +80,9 @@ def draw_all(names: Sequence[str], request: Request, out: Path) -> None:
 
 def _drawn(name: str, request: Request, out: Path, bars: Progress) -> Iterator[tuple[str, Figure]]:
     """Names of files and figures; a drawing is one, an application several."""
-    if name in DRAWINGS:
-        yield name, DRAWINGS[name](request)
+    drawings = DRAWINGS | ON_REQUEST
+    if name in drawings:
+        yield name, drawings[name](request)
     else:
         from fbgmm.nn.train.progress import callback_for  # here: the other figures do without the extra `nn`
 

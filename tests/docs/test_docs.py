@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+README = DOCS.parent / "README.md"
 
 
 @pytest.mark.slow
@@ -47,6 +48,13 @@ def test_code_runs(page, tmp_path, monkeypatch, unchecked_types):
 
 def _installed(name):
     return importlib.util.find_spec(name) is not None
+
+
+@pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.name)
+def test_drawings_fit_the_column_of_the_site(page):
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+        if not language:
+            assert max(map(len, block.splitlines())) <= 72, block
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from scipy.integrate import simpson
 
 import fbgmm
-from paper_figures import style
+from paper_figures import overview, style
 from paper_figures.__main__ import DRAWINGS, main
 from paper_figures.density import densities, local_picture, loss_curves
 from paper_figures.request import Request
@@ -196,3 +197,15 @@ def test_results_that_cannot_be_read_are_refused(tmp_path, capsys, content):
 
 def _mass(x: np.ndarray, density: np.ndarray) -> float:
     return float(simpson(np.asarray(density, np.float64), x))
+
+
+@pytest.mark.slow
+def test_the_overview_shows_the_data_s_own_median_and_interval():
+    figure = overview.overview(Request())
+    left, right = figure.axes
+    x = overview.tumours()[0][0]
+    texts = [text.get_text() for text in left.get_legend().get_texts()]
+    low, high = map(float, re.findall(r"[\d.]+", texts[2])[1:])
+    assert np.mean((low < x) & (x < high)) == pytest.approx(0.9, abs=0.02)
+    assert float(texts[3].removeprefix("median: ")) == pytest.approx(np.median(x), abs=0.2)
+    assert len(right.get_yticklabels()) == overview.MEASUREMENTS
