@@ -21,7 +21,7 @@ from . import checks
 from ._typing import Array, Float, Int, Key
 from .auto.report import Choice, report
 from .basis import Basis, init_basis
-from .evaluation.local_sums import cdf_sum, density, kernel_sum, top_sigma
+from .evaluation.density import are_many, cdf, density, log_density
 from .evaluation.quantiles import solve_icdf
 from .evaluation.sampling import bits_and_normal, choose_components
 from .updates import normalize
@@ -78,7 +78,7 @@ class Mixture:
         Returns:
             log density, in nats; the broadcast shape.
         """
-        return _at(_log_density, self, x)
+        return _at(log_density, self, x)
 
     def prob(self, x: Any) -> Float[Array, "..."]:
         """g(x), the density in 1/(unit of the data); shapes as in `log_prob`."""
@@ -86,10 +86,10 @@ class Mixture:
 
     def cdf(self, x: Any) -> Float[Array, "..."]:
         """P(X ≤ x); shapes as in `log_prob`."""
-        return _at(cdf_sum, self, x)
+        return _at(cdf, self, x)
 
     def icdf(self, q: Any) -> Float[Array, "..."]:
-        """The quantile x with cdf(x) = q: bracketed between cell edges, then converged to rounding. Differentiable.
+        """The quantile x with cdf(x) = q, by the inverse of piecewise polynomials. Differentiable.
 
         Args:
             q: probabilities, of a shape that broadcasts against the batch shape. 0 and 1 give −inf and inf, others
@@ -199,19 +199,19 @@ def _of_batch(f: Callable[..., Array], basis: Basis, pi: Array, *points: Array) 
     shape = jnp.broadcast_shapes(*(x.shape for x in points), batch)
     lead = len(shape) - len(batch)
     for _ in batch:
-        f = jax.vmap(f)
+        # One after the other where each has many points: both branches of a condition run under vmap.
+        f = partial(_one_by_one, f) if are_many(basis, math.prod(shape[:lead])) else jax.vmap(f)
     batch_first = [jnp.moveaxis(jnp.broadcast_to(x, shape), range(lead), range(len(batch), len(shape))) for x in points]
     return jnp.moveaxis(f(basis, pi, *batch_first), range(len(batch), len(shape)), range(lead))
+
+
+def _one_by_one(f: Callable[..., Array], *arguments: Any) -> Array:
+    return jax.lax.map(lambda each: f(*each), arguments)
 
 
 def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Array:
     x = jnp.asarray(x)
     return _of_batch(f, gmm.basis, gmm.pi, x.astype(jnp.promote_types(x.dtype, gmm.pi.dtype)))
-
-
-def _log_density(basis: Basis, pi: Array, x: Array) -> Array:
-    scale, mantissa = kernel_sum(basis, pi, x)
-    return scale + jnp.log(mantissa) - jnp.log(top_sigma(basis)) - 0.5 * math.log(2 * math.pi)
 
 
 def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
@@ -224,7 +224,7 @@ def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
 def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
     z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
     phi = jnp.exp(-0.5 * z * z)
-    log_g = _log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
+    log_g = log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
     return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
 
 
