@@ -112,8 +112,8 @@ def capped_exp(exponent: Array) -> Array:
 class Runs(NamedTuple):
     """Runs of `width` components to sum at each point: the indices first + step·k, which need not exist."""
 
-    first: Int[Array, "runs *points"]
-    step: Int[Array, "runs *ones"]
+    first: Int[Array, "..."]
+    step: Int[Array, "..."]
 
 
 def runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Runs:

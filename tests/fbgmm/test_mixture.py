@@ -526,11 +526,11 @@ def test_no_array_of_points_times_components(name):
 
 @pytest.mark.parametrize("name", ["log_prob", "prob", "cdf"])
 def test_the_cost_of_a_point_does_not_grow_with_n(name):
-    def cost_of_25000_points(n):
+    def cost_of_1000_points(n):
         f = getattr(fbgmm.fit([0.0, 1.0, 3.0], n=n, t=3.0), name)
-        return operations(f, jnp.zeros(50000)) - operations(f, jnp.zeros(25000))
+        return operations(f, jnp.zeros(2000)) - operations(f, jnp.zeros(1000))
 
-    assert cost_of_25000_points(5000) < 1.05 * cost_of_25000_points(500)
+    assert cost_of_1000_points(500) == cost_of_1000_points(5000)
 
 
 def test_the_walk_sees_into_programs():
