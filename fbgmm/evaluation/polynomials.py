@@ -118,7 +118,9 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
         scaled = pieces.coefficients * np.exp(pieces.offset)
         pieces = pieces._replace(coefficients=scaled, offset=np.zeros_like(pieces.offset))
     at = tables.at_edges
-    found = OnDevice(at, tables.shape.centre, tables.shape.half, pieces, tables.heights)
+    found = OnDevice(
+        at, tables.shape.centre, tables.shape.half, pieces, tables.heights if kind == "cdf" else np.zeros(1)
+    )
     return jax.tree.map(
         lambda a: jnp.asarray(a, dtype if np.issubdtype(np.asarray(a).dtype, np.floating) else None), found
     )

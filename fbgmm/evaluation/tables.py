@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -59,8 +60,16 @@ class Shape(NamedTuple):
     pi: np.ndarray
 
 
-class Tables(NamedTuple):
-    """What evaluates one mixture.
+class Runs(NamedTuple):
+    """Runs of components to sum in each piece: the indices first + step·k, k < length, which need not exist."""
+
+    first: np.ndarray
+    step: np.ndarray
+    length: int
+
+
+class Tables:
+    """What evaluates one mixture; each table is made when it is first asked for.
 
     Attributes:
         shape: pieces and components.
@@ -69,12 +78,33 @@ class Tables(NamedTuple):
         at_edges, at_heights: find where a point lies among the edges, and a probability among the heights.
     """
 
-    shape: Shape
-    log_density: Pieces
-    cdf: Pieces
-    heights: np.ndarray
-    at_edges: Lookup
-    at_heights: Lookup
+    def __init__(self, shape: Shape, runs: Runs, dtype: np.dtype) -> None:
+        self.shape, self._runs, self._dtype = shape, runs, dtype
+
+    @cached_property
+    def log_density(self) -> Pieces:
+        return _log_density(self.shape, self._runs, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps))
+
+    @cached_property
+    def _cdf(self) -> tuple[Pieces, np.ndarray]:
+        return _cdf(self.shape, self._runs, precision(self._dtype).degree)
+
+    @property
+    def cdf(self) -> Pieces:
+        return self._cdf[0]
+
+    @property
+    def heights(self) -> np.ndarray:
+        return self._cdf[1]
+
+    @cached_property
+    def at_edges(self) -> Lookup:
+        edges = self.shape.edges
+        return lookup(edges, self._dtype, edges[edges.size // 2])
+
+    @cached_property
+    def at_heights(self) -> Lookup:
+        return lookup(self.heights, self._dtype, 0.0)
 
 
 def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
@@ -99,14 +129,10 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
         return None  # cells of a few roundings
     centre = ((edges[1:] + edges[:-1]) / 2).astype(dtype).astype(np.float64)
     shape = Shape(edges, centre, np.maximum(edges[1:] - centre, centre - edges[:-1]), mu, sigma, pi)
-    reach = precision(dtype).reach * (sigma[0] / np.diff(cells)[0] if basis.even else 1.35 * (basis.t_max or 1))
-    runs = _runs(cell, pi, min(n, math.ceil(reach)), precision(dtype).negligible)
-    degree = precision(dtype).degree
-    log_density = _log_density(shape, runs, degree, 4 * float(np.finfo(dtype).eps))
-    cdf, heights = _cdf(shape, runs, degree)
-    return Tables(
-        shape, log_density, cdf, heights, lookup(edges, dtype, edges[edges.size // 2]), lookup(heights, dtype, 0.0)
-    )
+    exact = precision(np.float64)  # also for float32: weights may fall by many powers of ten from one to the next
+    reach = exact.reach * (sigma[0] / np.diff(cells)[0] if basis.even else 1.35 * (basis.t_max or 1))
+    runs = _runs(cell, pi, min(n, math.ceil(reach)), exact.negligible)
+    return Tables(shape, runs, dtype)
 
 
 def _pieces(cells: np.ndarray, sigma: np.ndarray, underflow: float) -> tuple[np.ndarray, np.ndarray]:
@@ -118,14 +144,6 @@ def _pieces(cells: np.ndarray, sigma: np.ndarray, underflow: float) -> tuple[np.
     k = np.arange(1, math.ceil(2 * underflow) + 1) / 2
     edges = np.concatenate([(cells[0] - sigma[0] * k)[::-1], inner, cells[-1:], cells[-1] + sigma[-1] * k])
     return edges, np.concatenate([np.zeros(k.size, int), cell, np.full(k.size, sigma.size - 1)])
-
-
-class Runs(NamedTuple):
-    """Runs of components to sum in each piece: the indices first + step·k, k < length, which need not exist."""
-
-    first: np.ndarray
-    step: np.ndarray
-    length: int
 
 
 def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> Runs:
