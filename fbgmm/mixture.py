@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -21,9 +21,11 @@ from . import checks
 from ._typing import Array, Float, Int, Key
 from .auto.report import Choice, report
 from .basis import Basis, init_basis
-from .evaluation.local_sums import cdf_sum, density, kernel_sum, top_sigma
+from .evaluation.local_sums import cdf_sum, density, kernel_sum, peak_sigma
+from .evaluation.polynomials import Evaluator, Kind
 from .evaluation.quantiles import solve_icdf
 from .evaluation.sampling import bits_and_normal, choose_components
+from .evaluation.tables import tables_of
 from .updates import normalize
 
 
@@ -60,6 +62,18 @@ class Mixture:
     def batch_shape(self) -> tuple[int, ...]:
         return tuple(self.pi.shape[:-1])
 
+    @cached_property
+    def _evaluator(self) -> Evaluator | None:
+        """Made at the first evaluation and kept: a mixture does not change."""
+        if self.batch_shape or not checks.is_concrete(self.basis, self.pi) or jax.default_backend() != "cpu":
+            return None
+        with jax.ensure_compile_time_eval():  # also where the points are traced
+            tables = tables_of(self.basis, np.asarray(self.pi))
+        if tables is None:
+            return None
+        sums = {kind: partial(_of_batch, f, self.basis, self.pi) for kind, f in _SUMS.items()}
+        return Evaluator(tables, sums)
+
     def __getitem__(self, index: Any) -> Mixture:
         """Elements of the batch: the index applies to the batch axes."""
         if not self.batch_shape:
@@ -78,24 +92,26 @@ class Mixture:
         Returns:
             log density, in nats; the broadcast shape.
         """
-        return _at(_log_density, self, x)
+        return _evaluated("log_density", self, x)
 
     def prob(self, x: Any) -> Float[Array, "..."]:
         """g(x), the density in 1/(unit of the data); shapes as in `log_prob`."""
-        return _at(density, self, x)
+        return _evaluated("density", self, x)
 
     def cdf(self, x: Any) -> Float[Array, "..."]:
         """P(X ≤ x); shapes as in `log_prob`."""
-        return _at(cdf_sum, self, x)
+        return _evaluated("cdf", self, x)
 
     def icdf(self, q: Any) -> Float[Array, "..."]:
-        """The quantile x with cdf(x) = q: bracketed between cell edges, then converged to rounding. Differentiable.
+        """The quantile x with cdf(x) = q, by the inverse of piecewise polynomials. Differentiable.
 
         Args:
             q: probabilities, of a shape that broadcasts against the batch shape. 0 and 1 give −inf and inf, others
                 outside [0, 1] NaN.
         """
-        return _at(solve_icdf, self, q)
+        q = _points(self, q)
+        evaluator = None if isinstance(q, jax.core.Tracer) else self._evaluator
+        return _of_batch(solve_icdf, self.basis, self.pi, q) if evaluator is None else evaluator.inverse(q)
 
     def sample(self, key: Key, shape: int | Sequence[int] = ()) -> Float[Array, "..."]:
         """Draws from the mixture: a component by pi, then a normal draw about its mean.
@@ -126,7 +142,11 @@ class Mixture:
         The integrand is smooth and decays like a normal density, so that the rule converges faster than any power of
         its step (Trefethen and Weideman 2014); 64 points for each component in float32, 256 in float64.
         """
-        return _at(_entropy, self, jnp.zeros((), self.pi.dtype))
+        if self._evaluator is None:
+            return _at(_entropy, self, jnp.zeros((), self.pi.dtype))
+        z, share = _trapezoids(self.pi.dtype)
+        log_g = self.log_prob(self.basis.mu[:, None] + self.basis.widths[:, None] * z[None])
+        return -jnp.sum(self.pi * (log_g @ share))
 
     def report(self) -> str:
         """How `fit` chose by itself: candidates and their shares, score, effective parameters, warnings.
@@ -204,14 +224,31 @@ def _of_batch(f: Callable[..., Array], basis: Basis, pi: Array, *points: Array) 
     return jnp.moveaxis(f(basis, pi, *batch_first), range(len(batch), len(shape)), range(lead))
 
 
-def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Array:
+def _points(gmm: Mixture, x: Any) -> Array:
     x = jnp.asarray(x)
-    return _of_batch(f, gmm.basis, gmm.pi, x.astype(jnp.promote_types(x.dtype, gmm.pi.dtype)))
+    return x.astype(jnp.promote_types(x.dtype, gmm.pi.dtype))
+
+
+def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Array:
+    return _of_batch(f, gmm.basis, gmm.pi, _points(gmm, x))
+
+
+def _evaluated(kind: Kind, gmm: Mixture, x: Any) -> Array:
+    """By tables where there are some; by sums for a batch, under transformations of the mixture, on accelerators."""
+    x, evaluator = _points(gmm, x), gmm._evaluator
+    return _of_batch(_SUMS[kind], gmm.basis, gmm.pi, x) if evaluator is None else evaluator(kind, x)
 
 
 def _log_density(basis: Basis, pi: Array, x: Array) -> Array:
     scale, mantissa = kernel_sum(basis, pi, x)
-    return scale + jnp.log(mantissa) - jnp.log(top_sigma(basis)) - 0.5 * math.log(2 * math.pi)
+    return scale + jnp.log(mantissa) - jnp.log(peak_sigma(basis, pi)) - 0.5 * math.log(2 * math.pi)
+
+
+_SUMS: dict[Kind, Callable[[Basis, Array, Array], Array]] = {
+    "log_density": _log_density,
+    "density": density,
+    "cdf": cdf_sum,
+}
 
 
 def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
@@ -222,10 +259,16 @@ def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
 
 
 def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
-    z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
-    phi = jnp.exp(-0.5 * z * z)
+    z, share = _trapezoids(pi.dtype)
     log_g = _log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
-    return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
+    return -jnp.sum(pi * (log_g @ share))
+
+
+def _trapezoids(dtype: Any) -> tuple[Array, Array]:
+    """Standard normal points of the trapezoidal rule, and their shares."""
+    z = jnp.linspace(-9.0, 9.0, 256 if dtype == jnp.float64 else 64, dtype=dtype)
+    phi = jnp.exp(-0.5 * z * z)
+    return z, phi / jnp.sum(phi)
 
 
 def mix(mixtures: Sequence[Mixture], shares: Any = None) -> Mixture:

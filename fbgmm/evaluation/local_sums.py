@@ -26,15 +26,23 @@ from .cumulative import running_max, running_min_back, running_sum
 
 
 class Precision(NamedTuple):
-    """reach: sigmas from x beyond which a normal density is below rounding. negligible: weights, relative to the
-    largest, that are not looked for beyond the reach. With both, what is left out of a sum is below rounding."""
+    """How far and how finely sums and polynomials go, so that what they leave out is below rounding.
+
+    Attributes:
+        reach: sigmas from x beyond which a normal density is not looked for.
+        negligible: weights, relative to the largest, that are not looked for beyond the reach.
+        degree: of the polynomials of a piece of at most one sigma: their last terms are below 1/√degree!·2^−degree.
+        underflow: sigmas beyond the ends at which the distribution function is 0 or 1.
+    """
 
     reach: float
     negligible: float
+    degree: int
+    underflow: float
 
 
 def precision(dtype: Any) -> Precision:
-    return Precision(8.5, 1e-30) if dtype == jnp.float64 else Precision(6.0, 1e-20)
+    return Precision(8.5, 1e-30, 20, 40.0) if dtype == jnp.float64 else Precision(6.0, 1e-20, 12, 14.0)
 
 
 class LogSum(NamedTuple):
@@ -56,60 +64,97 @@ def width(basis: Basis) -> int:
 def kernel_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> LogSum:
     """Σ_j pi_j exp(−(x − mu_j)²/2σ²) at each point, for one basis. O(points) memory, no host synchronisation.
 
-    Of uneven components each term is multiplied by `top_sigma`/σ_j, so that one factor makes a density of the sum.
+    Of uneven components each term is multiplied by `peak_sigma`/σ_j, so that one factor makes a density of the sum.
     """
-    windows = _windows(basis, pi, x)
-    if not basis.even:
-        pi = pi * (jnp.max(basis.sigma) / basis.sigma)  # the heights of the components, but for one factor
-    log_pi = jnp.log(jnp.abs(jax.lax.stop_gradient(pi)))  # abs: the paper's printed updates make negative weights
-    still = jax.lax.stop_gradient((basis, x))
+    windows = runs(basis, pi, x)
+    weight, log_weight = relative_weights(basis, pi)
+    at = x[None]  # an axis for the runs
+    still = jax.lax.stop_gradient((basis, at))
 
-    def largest(so_far: Array, j: Array, valid: Array) -> Array:
-        term = log_pi[j] - 0.5 * jnp.square(_z(*still, j))
-        return jnp.maximum(so_far, jnp.where(valid, term, -jnp.inf))
-
-    scale = _scan(basis, windows, largest, jnp.full_like(x, -jnp.inf))
-    scale = jnp.where(jnp.isfinite(scale), scale, 0)
-    # Terms of positive weight are at most 1 here, so the cap meets weights of zero only: it keeps their derivatives.
-    cap = 80.0 if x.dtype == jnp.float32 else 700.0
+    scale = log_scale(still[0], windows, log_weight, still[1])
 
     def add(total: Array, j: Array, valid: Array) -> Array:
-        exponent = jnp.where(valid, -0.5 * jnp.square(_z(basis, x, j)) - scale, 0)
-        return total + jnp.where(valid, pi[j], 0) * jnp.exp(jnp.minimum(exponent, cap))
+        exponent = jnp.where(valid, -0.5 * jnp.square(standardised(basis, at, j)) - scale[None], 0)
+        return total + jnp.sum(jnp.where(valid, weight[j], 0) * capped_exp(exponent), axis=0)
 
-    return LogSum(scale, _scan(basis, windows, add, jnp.zeros_like(x)))
+    return LogSum(scale, fold(basis, windows, add, jnp.zeros_like(x)))
 
 
-def _windows(basis: Basis, pi: Array, x: Array) -> tuple[tuple[Array, int], ...]:
-    """The runs of components to sum at each point: (first index, step), each `width` long; indices may not exist."""
+def log_scale(basis: Basis, windows: Runs, log_weight: Float[Array, " n"], at: Array) -> Float[Array, "*points"]:
+    """−z²/2 of the largest term at each point: with it taken out nothing underflows, and weights lose no digits."""
+
+    def largest(so_far: tuple[Array, Array], j: Array, valid: Array) -> tuple[Array, Array]:
+        exponent = -0.5 * jnp.square(standardised(basis, at, j))
+        term = jnp.where(valid, log_weight[j] + exponent, -jnp.inf)
+        best = jnp.max(term, axis=0)
+        own = jnp.max(jnp.where(term == best[None], exponent, -jnp.inf), axis=0)
+        better = best > so_far[0]
+        return jnp.where(better, best, so_far[0]), jnp.where(better, own, so_far[1])
+
+    none = jnp.full(at.shape[1:], -jnp.inf, at.dtype)
+    scale = fold(basis, windows, largest, (none, none))[1]
+    return jnp.where(jnp.isfinite(scale), scale, 0)
+
+
+def relative_weights(basis: Basis, pi: Float[Array, " n"]) -> tuple[Array, Array]:
+    """pi, of uneven components times `peak_sigma`/sigma_j: their heights but for one factor; and the logarithms."""
+    weight = pi if basis.even else pi * (peak_sigma(basis, pi) / basis.sigma)
+    size = jnp.abs(jax.lax.stop_gradient(weight))  # the paper's printed updates make negative weights
+    return weight, jnp.log(size)
+
+
+def capped_exp(exponent: Array) -> Array:
+    """exp of exponents relative to the largest term: times its weight, no term exceeds it. So the cap meets weights of
+    zero only, and keeps their derivatives finite."""
+    return jnp.exp(jnp.minimum(exponent, 87.0 if exponent.dtype == jnp.float32 else 700.0))
+
+
+class Runs(NamedTuple):
+    """Runs of `width` components to sum at each point: the indices first + step·k, which need not exist."""
+
+    first: Int[Array, "..."]
+    step: Int[Array, "..."]
+
+
+def runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Runs:
+    """The components near each point, below and above, and those of the next heavy component on either side."""
     w, n = width(basis), basis.capacity
     i = cell_index(basis, x)
     left, right = _next_heavy(jax.lax.stop_gradient(pi))
     far_left = jnp.where(i - w >= 0, jnp.take(left, i - w, mode="clip"), -1)
     far_right = jnp.where(i + 1 + w < n, jnp.take(right, i + 1 + w, mode="clip"), n)
-    return (i, -1), (i + 1, 1), (far_left, -1), (far_right, 1)
+    return _runs(x.ndim, (i, -1), (i + 1, 1), (far_left, -1), (far_right, 1))
 
 
-def _scan(
-    basis: Basis, windows: tuple[tuple[Array, int], ...], f: Callable[[Array, Array, Array], Array], start: Array
-) -> Array:
-    """Folds f(result, j, valid) over the components of all windows; where not valid, j is some index all the same."""
+def near_runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> tuple[Runs, Array]:
+    """Components near each point (of one beyond the outermost heavy component, near that), and the weight below."""
+    first, last = _heavy_ends(pi)
+    i = jnp.clip(cell_index(basis, x), first, last)
+    below = jnp.concatenate([jnp.zeros(1, pi.dtype), running_sum(pi)])
+    return _runs(x.ndim, (i, -1), (i + 1, 1)), below[jnp.maximum(i + 1 - width(basis), 0)]
 
-    def fold(result: Array, k: Array) -> tuple[Array, None]:
-        for first, step in windows:
-            j = first + step * k
-            valid = (j >= 0) & (j.astype(result.dtype) < basis.n)
-            result = f(result, jnp.clip(j, 0, basis.capacity - 1), valid)
-        return result, None
+
+def _runs(axes: int, *each: tuple[Array, int]) -> Runs:
+    first, step = jnp.stack([first for first, _ in each]), jnp.array([step for _, step in each])
+    return Runs(first, step.reshape(-1, *(1,) * axes))
+
+
+def fold(basis: Basis, windows: Runs, f: Callable[[Any, Array, Array], Any], start: Any) -> Any:
+    """Folds f(result, j, valid) over all runs at once; where not valid, j is some index all the same."""
+
+    def body(result: Any, k: Array) -> tuple[Any, None]:
+        j = windows.first + windows.step * k
+        valid = (j >= 0) & (j.astype(basis.dtype) < basis.n)
+        return f(result, jnp.clip(j, 0, basis.capacity - 1), valid), None
 
     # checkpoint: the backward pass computes each term again instead of keeping all of them (points × terms numbers).
-    return jax.lax.scan(jax.checkpoint(fold), start, jnp.arange(width(basis)))[0]
+    return jax.lax.scan(jax.checkpoint(body), start, jnp.arange(width(basis)))[0]
 
 
 def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
     """g(x) at each point, for one basis."""
     scale, mantissa = kernel_sum(basis, pi, x)
-    return jnp.exp(scale) * mantissa / (top_sigma(basis) * math.sqrt(2 * math.pi))
+    return jnp.exp(scale) * mantissa / (peak_sigma(basis, pi) * math.sqrt(2 * math.pi))
 
 
 def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
@@ -126,38 +171,32 @@ def cdf_and_density(
 
 
 def _cdf(basis: Basis, pi: Array, x: Array, with_density: bool) -> tuple[Array, ...]:
-    w, n = width(basis), basis.capacity
-    first, last = _heavy_ends(pi)
-    i = jnp.clip(cell_index(basis, x), first, last)
-    below = jnp.concatenate([jnp.zeros(1, pi.dtype), running_sum(pi)])
-    start = jnp.maximum(i - w, 0)
+    windows, below = near_runs(basis, pi, x)
 
-    def add(totals: tuple[Array, ...], k: Array) -> tuple[tuple[Array, ...], None]:
-        j = i - w + k
-        valid = (j >= 0) & (j < n)
-        j = jnp.clip(j, 0, n - 1)
-        z, share = _z(basis, x, j), jnp.where(valid, pi[j], 0)
+    def add(totals: tuple[Array, ...], j: Array, valid: Array) -> tuple[Array, ...]:
+        z, share = standardised(basis, x[None], j), jnp.where(valid, pi[j], 0)
         terms = [share * ndtr(z)]
         if with_density:
             terms.append(share * jnp.exp(-0.5 * z * z) / (basis.sigma if basis.even else basis.sigma[j]))
-        return tuple(total + term for total, term in zip(totals, terms, strict=True)), None
+        return tuple(total + jnp.sum(term, axis=0) for total, term in zip(totals, terms, strict=True))
 
-    zeros = (jnp.zeros_like(x),) * (1 + with_density)
-    (near, *heights), _ = jax.lax.scan(jax.checkpoint(add), zeros, jnp.arange(2 * w + 1))
-    return below[start] + near, *heights
+    return fold(basis, windows, add, (below, jnp.zeros_like(x))[: 1 + with_density])
 
 
-def _z(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
-    """(x − mu_j)/σ; mu_j is computed as in `Basis.mu`, so that the difference of near numbers is exact."""
+def standardised(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
+    """(x − mu_j)/σ_j; mu_j is computed as in `Basis.mu`, so that the difference of near numbers is exact."""
     if basis.means is not None:
         return (x - basis.means[j]) / basis.sigma[j]
     mu = basis.low + (j.astype(x.dtype) + 0.5) * basis.r
     return (x - mu) / basis.sigma
 
 
-def top_sigma(basis: Basis) -> Array:
-    """The greatest width, shape ()."""
-    return basis.sigma if basis.even else jnp.max(basis.sigma)
+def peak_sigma(basis: Basis, pi: Float[Array, " n"]) -> Array:
+    """The width of the highest component, shape (): logarithms relative to it are small where the density is not."""
+    if basis.even:
+        return basis.sigma
+    heights = jax.lax.stop_gradient(jnp.log(jnp.abs(pi)) - jnp.log(basis.sigma))
+    return basis.sigma[jnp.argmax(heights)]
 
 
 def _heavy(pi: Array) -> Array:

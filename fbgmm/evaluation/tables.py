@@ -1,0 +1,223 @@
+"""Tables of short polynomials for the log density and the distribution function of one mixture, in numpy and float64.
+
+Within a cell a mixture of Gaussians about as wide as the cell is a smooth function. In a piece with the centre c and
+the half-width h, at v = (x − c)/h, the log density is
+
+    log g = offset + slope·v − ½ curvature·v² + log Σ_m coefficient_m v^m.
+
+offset, slope and curvature are those of the components at c, and the sum is the Taylor series of what is left, each
+component's own by a recurrence. The distribution function is the integral of such series. A point then costs a few
+loads and Horner's rule instead of a sum over components. Pieces are the cells, cut where they are wider than their
+component, and tails beyond either end. Where the series leaves out too much (the middle of a wide gap) a piece is
+`hard`: it has to be summed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..basis import Basis
+from .local_sums import precision
+from .lookup import Lookup, lookup
+
+
+class Pieces(NamedTuple):
+    """One polynomial for each piece; each array has the shape (pieces,).
+
+    Attributes:
+        offset, slope, curvature: of a log density, as above. Of a distribution function `slope` is the logarithm of the
+            density's ratio between the ends of the piece, and the others are 0.
+        coefficients: of the powers of v, from the constant on, shape (degree + 1, pieces).
+        hard: whether the polynomial is not good enough.
+    """
+
+    offset: np.ndarray
+    slope: np.ndarray
+    curvature: np.ndarray
+    coefficients: np.ndarray
+    hard: np.ndarray
+
+
+class Shape(NamedTuple):
+    """Pieces and components.
+
+    Attributes:
+        edges: of the pieces, ascending, shape (pieces + 1,).
+        centre, half: of each piece, shape (pieces,).
+        mu, sigma, pi: the components, shape (n,).
+    """
+
+    edges: np.ndarray
+    centre: np.ndarray
+    half: np.ndarray
+    mu: np.ndarray
+    sigma: np.ndarray
+    pi: np.ndarray
+
+
+class Runs(NamedTuple):
+    """Runs of components to sum in each piece: the indices first + step·k, k < length, which need not exist."""
+
+    first: np.ndarray
+    step: np.ndarray
+    length: int
+
+
+class Tables:
+    """What evaluates one mixture; each table is made when it is first asked for.
+
+    Attributes:
+        shape: pieces and components.
+        log_density, cdf: the polynomials.
+        heights: the distribution function at the edges of the pieces.
+        at_edges, at_heights: find where a point lies among the edges, and a probability among the heights.
+    """
+
+    def __init__(self, shape: Shape, runs: Runs, dtype: np.dtype) -> None:
+        self.shape, self._runs, self._dtype = shape, runs, dtype
+
+    @cached_property
+    def log_density(self) -> Pieces:
+        return _log_density(self.shape, self._runs, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps))
+
+    @cached_property
+    def _cdf(self) -> tuple[Pieces, np.ndarray]:
+        return _cdf(self.shape, self._runs, precision(self._dtype).degree)
+
+    @property
+    def cdf(self) -> Pieces:
+        return self._cdf[0]
+
+    @property
+    def heights(self) -> np.ndarray:
+        return self._cdf[1]
+
+    @cached_property
+    def at_edges(self) -> Lookup:
+        edges = self.shape.edges
+        return lookup(edges, self._dtype, edges[edges.size // 2])
+
+    @cached_property
+    def at_heights(self) -> Lookup:
+        return lookup(self.heights, self._dtype, 0.0)
+
+
+def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
+    """The tables of a mixture whose arrays are concrete; None where sums are the only way.
+
+    That is: a batch, a weight below zero, widths that differ by any factor from one component to the next.
+
+    Args:
+        basis: of either precision; the pieces' centres are rounded to it, so that x − c is exact.
+        pi: weights, shape (capacity,).
+    """
+    dtype = np.dtype(basis.dtype)
+    if np.ndim(pi) != 1 or not (basis.even or basis.t_max) or not np.all(np.asarray(pi) >= 0) or not np.any(pi):
+        return None
+    n = int(basis.n)
+    mu, pi = (np.asarray(a, np.float64)[:n] for a in (basis.mu, pi))
+    sigma = np.broadcast_to(np.asarray(basis.widths, np.float64), mu.shape)
+    cells = np.asarray(basis.edges, np.float64)[: n + 1]
+    edges, cell = _pieces(cells, sigma, precision(dtype).underflow)
+    edges = edges.astype(dtype).astype(np.float64)
+    if not np.all(np.diff(edges) > 0) or not np.all(np.isfinite(edges)):
+        return None  # cells of a few roundings
+    centre = ((edges[1:] + edges[:-1]) / 2).astype(dtype).astype(np.float64)
+    shape = Shape(edges, centre, np.maximum(edges[1:] - centre, centre - edges[:-1]), mu, sigma, pi)
+    exact = precision(np.float64)  # also for float32: weights may fall by many powers of ten from one to the next
+    reach = exact.reach * (sigma[0] / np.diff(cells)[0] if basis.even else 1.35 * (basis.t_max or 1))
+    runs = _runs(cell, pi, min(n, math.ceil(reach)), exact.negligible)
+    return Tables(shape, runs, dtype)
+
+
+def _pieces(cells: np.ndarray, sigma: np.ndarray, underflow: float) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the pieces, and the cell that each belongs to: cells in parts of at most one sigma, tails in halves."""
+    parts = np.maximum(np.ceil(np.diff(cells) / sigma - 1e-3), 1).astype(int)
+    cell = np.repeat(np.arange(sigma.size), parts)
+    within = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
+    inner = cells[cell] + np.diff(cells)[cell] * within / parts[cell]
+    k = np.arange(1, math.ceil(2 * underflow) + 1) / 2
+    edges = np.concatenate([(cells[0] - sigma[0] * k)[::-1], inner, cells[-1:], cells[-1] + sigma[-1] * k])
+    return edges, np.concatenate([np.zeros(k.size, int), cell, np.full(k.size, sigma.size - 1)])
+
+
+def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> Runs:
+    """The components near each piece, above and below, and those of the next heavy component on either side, as
+    `fbgmm.evaluation.local_sums.runs` has them."""
+    n, i = pi.size, np.arange(pi.size)
+    heavy = pi > negligible * pi.max()
+    left = np.maximum.accumulate(np.where(heavy, i, -1))
+    right = np.minimum.accumulate(np.where(heavy, i, n)[::-1])[::-1]
+    far_left = np.where(cell - length >= 0, left[np.maximum(cell - length, 0)], -1)
+    far_right = np.where(cell + 1 + length < n, right[np.minimum(cell + 1 + length, n - 1)], n)
+    return Runs(np.stack([cell, cell + 1, far_left, far_right]), np.array([[-1], [1], [-1], [1]]), length)
+
+
+def _terms(shape: Shape, runs: Runs) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For each step of the runs: z at the pieces' centres, h/sigma and pi, shape (4, pieces); pi is 0 where none is."""
+    mu, sigma, pi = shape.mu, shape.sigma, shape.pi
+    for k in range(runs.length):
+        j = runs.first + runs.step * k
+        there = (j >= 0) & (j < pi.size)
+        j = np.where(there, j, 0)
+        yield (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], np.where(there, pi[j], 0)
+
+
+def _log_density(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
+    def logarithms(z: np.ndarray, h: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(weight * h) - 0.5 * z * z  # h: the heights but for one factor in each piece
+
+    top = np.full(shape.centre.shape, -np.inf)
+    for term in _terms(shape, runs):
+        top = np.maximum(top, logarithms(*term).max(axis=0))
+    mass, slope, curvature = np.zeros((3, shape.centre.size))
+    for z, h, weight in _terms(shape, runs):
+        share = np.exp(logarithms(z, h, weight) - top)
+        mass += share.sum(axis=0)
+        slope -= (share * z * h).sum(axis=0)
+        curvature += (share * h * h).sum(axis=0)
+    slope, curvature = slope / mass, curvature / mass
+    coefficients, left_out = np.zeros((degree + 1, shape.centre.size)), np.zeros(shape.centre.size)
+    for z, h, weight in _terms(shape, runs):
+        share, rate = logarithms(z, h, weight) - top - np.log(mass), -z * h - slope
+        _add_series(coefficients, np.exp(share), rate, h * h - curvature)
+        # Of exp(rate·v) at the ends of the piece, where a component may matter that is nothing at the centre.
+        rest = share + np.abs(rate) + (degree + 1) * np.log(np.abs(rate) + 1e-300) - math.lgamma(degree + 2)
+        left_out += np.exp(np.minimum(rest, 0)).sum(axis=0)
+    offset = top + np.log(mass) - np.log(shape.half) - 0.5 * math.log(2 * math.pi)
+    hard = ~(left_out < tolerance)
+    return Pieces(offset, slope, curvature, coefficients, hard)
+
+
+def _cdf(shape: Shape, runs: Runs, degree: int) -> tuple[Pieces, np.ndarray]:
+    """The polynomials, and the values at the edges: sums of the pieces' masses, which are right to rounding also where
+    they are small."""
+    series = np.zeros((degree, shape.centre.size))
+    for z, h, weight in _terms(shape, Runs(runs.first[:2], runs.step[:2], runs.length)):
+        _add_series(series, weight * h * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi), -z * h, h * h)
+    integral = series / np.arange(1, degree + 1)[:, None]
+    ends = (shape.edges[:-1] - shape.centre) / shape.half, (shape.edges[1:] - shape.centre) / shape.half
+    left, right = (np.sum(integral * end ** np.arange(1, degree + 1)[:, None], axis=0) for end in ends)
+    masses = np.maximum(right - left, 0)
+    total = shape.pi.sum()
+    heights = np.concatenate([[0.0], np.cumsum(masses)])
+    heights *= total / heights[-1]
+    zero = np.zeros_like(left)
+    low, high = (np.sum(series * end ** np.arange(degree)[:, None], axis=0) for end in ends)
+    fine = (low > 0) & (high > 0)
+    growth = np.where(fine, np.log(np.where(fine, high, 1)) - np.log(np.where(fine, low, 1)), 0)
+    return Pieces(zero, growth, zero, np.concatenate([(heights[:-1] - left)[None], integral]), zero > 0), heights
+
+
+def _add_series(sums: np.ndarray, share: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> None:
+    """Adds the Taylor coefficients of Σ share·exp(slope·v − ½ curvature·v²), a sum over the first axis."""
+    before, term = np.zeros_like(share), share
+    for m in range(len(sums)):
+        sums[m] += term.sum(axis=0)
+        before, term = term, (slope * term - curvature * before) / (m + 1)
