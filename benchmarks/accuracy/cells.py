@@ -22,8 +22,8 @@ from fbgmm.compiling import keep_programs
 
 from ..harness.files import remove_leftovers, write_json
 from ..harness.report import progress_bar
-from ..methods import estimators
-from ..paper.config import ConfigError
+from ..methods import registry
+from ..methods.names import ConfigError
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -64,6 +64,10 @@ class Cells:
     measure: Measure
     modules: tuple[str, ...]
 
+    def identity(self, task: Task, name: str) -> str:
+        """A digest of all that the numbers of an estimator on a task depend on."""
+        return registry.identity(name, self.modules, task.name)
+
     def path(self, task: Task) -> Path:
         readable = re.sub(r"[^a-z0-9]+", "-", task.name.lower()).strip("-")
         return self.folder / f"{readable}_N{task.size}_seed{task.seed}.json"
@@ -76,12 +80,11 @@ class Cells:
         try:
             file = json.loads(self.path(task).read_text(encoding="utf-8"))
             records = file["records"] if file["task"] == list(task) else {}
-            known = estimators.names()
             return {
                 name: record | {"losses": _numbers(record["losses"])}
                 for name, record in records.items()
                 if record.keys() >= {"identity", "losses", "seconds", "error"}
-                and (name not in known or record["identity"] == estimators.identity(name, self.modules))
+                and (not _installed(name) or record["identity"] == self.identity(task, name))
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
@@ -90,14 +93,15 @@ class Cells:
         """Adds the results of these estimators to a task's file; returns how many."""
         records = self.read(task)
         for name in names:
-            records[name] = {"identity": estimators.identity(name, self.modules), **self.measure(task, name)}
+            records[name] = {"identity": self.identity(task, name), **self.measure(task, name)}
             plain = {name: record | {"losses": _plain(record["losses"])} for name, record in records.items()}
             write_json(self.path(task), {"task": list(task), "records": plain})
         return len(names)
 
     def missing(self, task: Task, names: Sequence[str], first_seed: int = 0) -> list[str]:
         """The estimators that a task still needs: those without a result, save slow ones on later seeds."""
-        wanted = [name for name in names if task.seed - first_seed < estimators.seeds_allowed(name, task.size)]
+        methods = {name: registry.find(name)[1] for name in names}
+        wanted = [name for name in names if task.seed - first_seed < methods[name].seeds_allowed(task.size)]
         done = self.read(task)
         return [name for name in wanted if name not in done]
 
@@ -132,6 +136,13 @@ class Cells:
         return table
 
 
+def _installed(name: str) -> bool:
+    try:
+        return registry.find(name)[1].installed
+    except ConfigError:
+        return False
+
+
 def _plain(losses: dict[str, float] | None) -> dict[str, float | str] | None:
     return None if losses is None else {name: plain(loss) for name, loss in losses.items()}
 
@@ -163,18 +174,3 @@ def one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def chosen(asked: Sequence[str] | None, known: dict[str, list[str]], what: str) -> list[str]:
-    """Names, or names of groups, as the names they stand for, each once; all where nothing was asked.
-
-    Raises:
-        ConfigError: a name that is not known.
-    """
-    if asked is None:
-        return list(dict.fromkeys(name for group in known.values() for name in group))
-    single = {name: [name] for group in known.values() for name in group}
-    unknown = [name for name in asked if name not in known and name not in single]
-    if unknown:
-        raise ConfigError(f"{what}: {unknown[0]!r} is not known; there are {', '.join([*known, *single])}")
-    return list(dict.fromkeys(name for each in asked for name in (known.get(each) or single[each])))

@@ -24,7 +24,7 @@ from ..everyday.kinds import KINDS
 from ..harness import environment
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet
-from ..methods.estimators import AUTO
+from ..methods.registry import AUTO
 from . import new_points
 from . import run as accuracy
 from .cells import Measure, Task

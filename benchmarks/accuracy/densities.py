@@ -223,7 +223,11 @@ def paper_density(kind: targets.Kind, seed: int) -> Density:
     """The target of a table's experiment number `seed`, in float64."""
     with environment.use_precision("float32"):  # where the draws come from is part of what they are
         key, _ = jax.random.split(jax.random.key(0))
-        target = targets.random_target(jax.random.fold_in(key, seed), kind)
+        return density_of(targets.random_target(jax.random.fold_in(key, seed), kind))
+
+
+def density_of(target: targets.Target) -> Density:
+    """A random target of the paper in float64."""
     edge = 3**0.5
     parts = []
     columns = (np.asarray(a, np.float64) for a in (target.weight, target.loc, target.scale, target.kind, target.df))
@@ -272,7 +276,7 @@ def entries() -> dict[str, Entry]:
     return {entry.name: entry for entry in found}
 
 
-def generators(name: str, size: int, seed: int, streams: int) -> Sequence[np.random.Generator]:
-    """Independent generators that follow from name, size and seed alone."""
-    sequence = np.random.SeedSequence([zlib.crc32(name.encode()), size, seed])
+def generators(name: str, *numbers: int, streams: int) -> Sequence[np.random.Generator]:
+    """Independent generators that follow from a name and numbers, such as data size and seed, alone."""
+    sequence = np.random.SeedSequence([zlib.crc32(name.encode()), *numbers])
     return [np.random.default_rng(child) for child in sequence.spawn(streams)]

@@ -13,7 +13,7 @@ from rich.console import Console
 from ..harness import environment
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet, digits
-from ..methods import estimators
+from ..methods import registry
 from .cells import Table, plain
 
 REFERENCE = "KDE Scott (scipy)"
@@ -160,7 +160,7 @@ def rows(table: Table) -> list[dict[str, Any]]:
 def write_report(out: Path, table: Table, names: Sequence[str], console: Console) -> None:
     """Writes new_points.json and new_points.md, and shows the tables."""
     means = {name: geometric_mean(comparisons(table, name)) for name in rivals_of(table, names)}
-    record = {"rows": rows(table), "absent": estimators.absent(), "rival_versions": estimators.rival_versions()}
+    record = {"rows": rows(table), "absent": registry.absent(), "rival_versions": registry.rival_versions()}
     record["ratios"] = {name: mean if mean is None else plain(mean) for name, mean in means.items()}
     write_json(out / "new_points.json", record | environment.description("float32"))
     sizes = sorted({size for _, size, _ in table})

@@ -14,7 +14,7 @@ from rich.console import Console
 from ..harness import environment
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet, digits
-from ..methods.estimators import AUTO, rival_versions
+from ..methods.registry import AUTO, rival_versions
 from ..methods.rivals import ISJ
 from .cells import Table, plain
 from .densities import FAMILIES, HALVES, entries

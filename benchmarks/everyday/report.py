@@ -12,7 +12,7 @@ from ..accuracy.cells import Table, Task
 from ..harness import environment
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet
-from ..methods import estimators
+from ..methods import registry
 
 NOTE = """\
 Greatest difference of the fitted cdf from the data's own distribution function, at the middles of the gaps between
@@ -103,12 +103,12 @@ def rows(table: Table, tasks: Sequence[Task], names: Sequence[str]) -> list[dict
 def write_report(out: Path, table: Table, tasks: Sequence[Task], names: Sequence[str], console: Console) -> None:
     """Writes everyday.json and everyday.md, and shows the tables."""
     counts = {name: dict(zip(("missed", "of"), misses(table, tasks, name), strict=True)) for name in names}
-    record = {"rows": rows(table, tasks, names), "misses": counts, "absent": estimators.absent()}
+    record = {"rows": rows(table, tasks, names), "misses": counts, "absent": registry.absent()}
     record |= environment.description("float32")
-    write_json(out / "everyday.json", record | {"rival_versions": estimators.rival_versions()})
+    write_json(out / "everyday.json", record | {"rival_versions": registry.rival_versions()})
     found = summary_sheet(table, tasks, names), misfit_sheet(table, tasks, names), failure_sheet(table, names)
     sheets = [sheet for sheet in found if sheet is not None]
-    absent = f"Not installed, so not measured: {', '.join(estimators.absent())}.\n" if estimators.absent() else ""
+    absent = f"Not installed, so not measured: {', '.join(registry.absent())}.\n" if registry.absent() else ""
     parts = ["# Everyday data\n", *([absent] if absent else []), *("#" + sheet.markdown() for sheet in sheets)]
     write_text(out / "everyday.md", "\n".join(parts))
     for sheet in sheets:

@@ -22,11 +22,11 @@ from scipy.special import stdtrit
 from ..harness.environment import description, use_precision
 from ..harness.files import write_json, write_text
 from ..harness.report import Estimate, Sheet, estimate, median_estimate, progress_bar, ratio_estimate
+from ..methods.names import Name
 from . import target_report
 from .algorithm1_readings import AS_PRINTED, DEFAULT, READINGS, nearest, paper_ratios, readings_losses
 from .alternatives import DATA_SIZE, KIND, WIDTHS, N, probe
 from .config import Config, make_config
-from .experiment import AlgorithmName
 from .printed_values import paper_loss
 from .sweep import Result, run_config
 from .targets import FAMILIES, Kind
@@ -88,16 +88,16 @@ class Evidence:
         self._losses = {result.cell[:5]: result.losses for result in results}
 
     def losses(
-        self, algorithm: AlgorithmName, t: float, kind: Kind = KIND, n: int = N, data_size: int = DATA_SIZE
+        self, algorithm: Name, t: float, kind: Kind = KIND, n: int = N, data_size: int = DATA_SIZE
     ) -> np.ndarray:
         """Losses of a cell, shape (experiments,)."""
         return self._losses[kind, algorithm, n, t, data_size]
 
-    def cells(self, quantity: str, algorithm: AlgorithmName, kind: Kind = KIND) -> list[Measured]:
+    def cells(self, quantity: str, algorithm: Name, kind: Kind = KIND) -> list[Measured]:
         """The mean loss of an algorithm at each width."""
         return [Measured(quantity, *estimate(self.losses(algorithm, t, kind)), f"σ = {t:g}r") for t in WIDTHS]
 
-    def excess(self, quantity: str, name: AlgorithmName, over: AlgorithmName, kind: Kind = KIND) -> list[Measured]:
+    def excess(self, quantity: str, name: Name, over: Name, kind: Kind = KIND) -> list[Measured]:
         """The mean of an algorithm's loss minus another's on the same samples, at each width."""
         return [
             Measured(quantity, *estimate(self.losses(name, t, kind) - self.losses(over, t, kind)), f"σ = {t:g}r")

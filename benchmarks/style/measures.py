@@ -27,7 +27,7 @@ from fbgmm.nn.train.progress import Progress
 
 from ..harness import report
 from ..harness.timing import added_memory
-from ..speed.peers import kdepy_fft, sklearn_em
+from ..methods.timed import kdepy_fft, sklearn_em
 from .run import Sizes
 
 _TOGETHER = 2  # images made at once
