@@ -138,9 +138,10 @@ class Cells:
 
 def _installed(name: str) -> bool:
     try:
-        return registry.find(name)[1].installed
+        registry.find(name)
     except ConfigError:
         return False
+    return True
 
 
 def _plain(losses: dict[str, float] | None) -> dict[str, float | str] | None:

@@ -85,8 +85,8 @@ def requested(
     targets = chosen(asked, known, f"--{defaults.targets}", find_target)
     some = defaults.quick_estimators if quick and defaults.quick_estimators else defaults.estimators
     present = None if some is None else [name for name in some if name not in registry.absent()]
-    estimators = chosen(arguments.estimators or present, registry.by_group(), "--estimators", find_estimator)
-    estimators += chosen(arguments.method, {}, "--method", find_estimator)
+    estimators = chosen(arguments.estimators or present, registry.by_group(), "--estimators", registry.find)
+    estimators += chosen(arguments.method, {}, "--method", registry.find)
     sizes = list(dict.fromkeys(sorted(arguments.sizes or (defaults.quick_sizes if quick else defaults.sizes))))
     number, first = 1, 0
     if defaults.seeds is not None:
@@ -97,18 +97,6 @@ def requested(
         if value < bound:
             raise ConfigError(f"{what}: found {value}; allowed: at least {bound}")
     return Request(targets, list(dict.fromkeys(estimators)), sizes, range(first, first + number))
-
-
-def find_estimator(name: str, what: str) -> tuple[Name, Any]:
-    """A method that estimates densities and is installed.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
-    found, method = registry.find(name, what)
-    if method.fit is None or not method.installed:
-        raise ConfigError(f"{what}: {found!r} {'is only timed' if method.fit is None else 'is not installed'}")
-    return found, method
 
 
 def chosen(

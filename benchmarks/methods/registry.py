@@ -21,7 +21,7 @@ from fbgmm.algorithms.algorithm2 import VARIANTS as VARIANTS_2
 from ..harness import environment
 from .fitted import Fitted
 from .method import Fit, Group, Method
-from .names import Name, own_digests, resolve
+from .names import ConfigError, Name, own_digests, resolve
 from .own import of_mixture, on_basis, own_method
 from .rivals import RIVALS
 from .timed import TIMED
@@ -75,12 +75,15 @@ METHODS: dict[Name, Method] = {
 
 
 def find(name: Name, what: str = "method") -> tuple[Name, Method]:
-    """A method with its name as the registry spells it: a known one, or the user's own as `module:name`.
+    """A method that estimates densities with its name as the registry spells it: a known one, or the user's own.
 
     Raises:
         ConfigError: there is none, or it is not installed.
     """
-    return resolve(name, METHODS, what, own_method)
+    found, method = resolve(name, {each: m for each, m in METHODS.items() if m.fit is not None}, what, own_method)
+    if not method.installed:
+        raise ConfigError(f"{what}: {found!r} needs the package {method.package!r}, which is not installed")
+    return found, method
 
 
 def in_group(*groups: Group) -> list[str]:

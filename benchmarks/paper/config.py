@@ -139,14 +139,6 @@ def _whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31
 
 
-def _method(name: Any) -> Name:
-    found, method = registry.find(name, "algorithm")
-    if method.fit is None or not method.installed:
-        why = "is only timed, by `speed`" if method.fit is None else f"needs {method.package}, which is not installed"
-        raise ConfigError(f"algorithm: {found!r} {why}")
-    return found
-
-
 def _width(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
@@ -168,7 +160,7 @@ _RULES = {
 
 _AS_SPELT: dict[str, Callable[[Any], Any]] = {
     "kind": lambda name: target_registry.find(name)[0],
-    "algorithm": _method,
+    "algorithm": lambda name: registry.find(name, "algorithm")[0],
     "metric": lambda name: metrics.find(name)[0],
     "t": float,
 }

@@ -15,16 +15,17 @@ from scipy import special, stats
 
 import fbgmm
 from benchmarks.__main__ import main
-from benchmarks.accuracy import cells
+from benchmarks.accuracy import cells, request
 from benchmarks.accuracy import real_samples as accuracy_real
 from benchmarks.accuracy import report as accuracy_report
 from benchmarks.accuracy import run as accuracy
+from benchmarks.accuracy.cells import Task
 from benchmarks.accuracy.densities import entries, of_laws, of_normals
 from benchmarks.accuracy.losses import cell_masses, distances, log_likelihood, reference
 from benchmarks.accuracy.report import Mean, Ratio
-from benchmarks.accuracy.run import Task
-from benchmarks.methods import estimators, rivals
+from benchmarks.methods import method, own, registry, rivals
 from benchmarks.methods.fitted import Fitted
+from benchmarks.methods.method import rival
 
 ROOT = Path(__file__).parents[3]
 RNG = np.random.default_rng(0)
@@ -97,7 +98,7 @@ def test_the_papers_loss_is_that_of_the_library(t, accuracy):
     x = NORMAL.sample(RNG, 2000)
     gmm = fbgmm.fit(x, n=200, t=t)
     expected = float(fbgmm.information_loss(jax.scipy.stats.norm.cdf, gmm))
-    found = distances(reference(NORMAL, x), estimators.fitted_of(gmm).pdf)
+    found = distances(reference(NORMAL, x), own.of_mixture(gmm).pdf)
     assert found.paper_loss == pytest.approx(expected, abs=2e-4)
     assert found.l1 > found.paper_loss
 
@@ -196,7 +197,7 @@ def test_every_rival_estimates_a_normal(name):
     # The place and unit of the data do not matter, save where KDEpy's released bandwidth is wrong by them.
     loc, scale = (0, 10) if name == "KDE ISJ (KDEpy)" else (100, 0.01)
     x = loc + scale * np.random.default_rng(2).normal(size=400)
-    fitted = estimators.fit_of(name)(x)
+    fitted = registry.fit_of(name)(x)
     found = distances(reference(of_laws((1, stats.norm(loc, scale))), x), fitted.pdf)
     assert found.l1 < 0.3
     assert found.mass == pytest.approx(1, abs=0.02)
@@ -225,10 +226,10 @@ def test_em_finds_the_number_of_components():
 
 
 def test_absent_rivals_are_named(monkeypatch):
-    monkeypatch.setattr(rivals.importlib.util, "find_spec", lambda name: None if name == "KDEpy" else object())
-    assert "KDE ISJ (KDEpy)" in estimators.absent()
-    assert "KDE ISJ (KDEpy)" not in estimators.names()
-    assert "auto" in estimators.names()
+    monkeypatch.setattr(method.importlib.util, "find_spec", lambda name: None if name == "KDEpy" else object())
+    assert "KDE ISJ (KDEpy)" in registry.absent()
+    assert "KDE ISJ (KDEpy)" not in registry.in_group("ours", "rivals")
+    assert "auto" in registry.in_group("ours", "rivals")
 
 
 @pytest.mark.slow
@@ -236,15 +237,15 @@ def test_ours_are_the_fits_of_the_library(rounding):
     x = RNG.normal(size=300)
     at = np.linspace(-9, 9, 37)
     expected = np.asarray(fbgmm.fit(x, n=200, t=3.0, algorithm=1).prob(at))
-    found = estimators.fit_of("Algorithm 1, 3r")(x).pdf(at)
+    found = registry.fit_of("Algorithm 1, 3r")(x).pdf(at)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=100 * rounding)
-    assert estimators.fit_of("auto")(x).pdf(at.reshape(1, 37)).shape == (1, 37)
+    assert registry.fit_of("auto")(x).pdf(at.reshape(1, 37)).shape == (1, 37)
 
 
 def test_slow_rivals_are_run_on_fewer_seeds(monkeypatch, tmp_path):
-    monkeypatch.setitem(rivals.RIVALS, "slow", rivals.Rival("scipy", rivals.silverman, ((100, 2), (1000, 1))))
-    assert [estimators.seeds_allowed("slow", size) for size in (99, 100, 5000)] == [float("inf"), 2, 1]
+    monkeypatch.setitem(registry.METHODS, "slow", rival("scipy", rivals.silverman, ((100, 2), (1000, 1))))
+    assert [registry.METHODS["slow"].seeds_allowed(size) for size in (99, 100, 5000)] == [float("inf"), 2, 1]
     wanted = [accuracy.cells(tmp_path).missing(Task("claw", 100, seed), ["slow", "auto"], 5) for seed in (5, 6, 7)]
     assert wanted == [["slow", "auto"], ["slow", "auto"], ["auto"]]
 
@@ -313,7 +314,7 @@ def test_a_result_is_that_of_the_sample_alone(finished):
 DYING_RUN = """
 import os, signal, sys
 from pathlib import Path
-from benchmarks import accuracy
+from benchmarks.accuracy import run as accuracy
 replace, finished = os.replace, []
 def dying_replace(source, target):
     if len(finished) == 2:
@@ -344,15 +345,15 @@ def test_a_killed_task_keeps_what_it_had(tmp_path):
 @pytest.mark.slow
 def test_a_change_of_the_library_redoes_ours_and_keeps_the_rivals(finished, monkeypatch):
     task = Task("uniform", 50, 0)
-    monkeypatch.setattr(estimators.environment, "source_digest", lambda: "another")
-    monkeypatch.setattr(estimators, "identity", estimators.identity.__wrapped__)
+    monkeypatch.setattr(registry.environment, "source_digest", lambda: "another")
+    monkeypatch.setattr(registry, "identity", registry.identity.__wrapped__)
     assert accuracy.cells(finished).missing(task, FAST) == ["Algorithm 2, 2r", "auto"]
 
 
 def test_results_of_rivals_that_are_not_installed_are_kept(tmp_path, monkeypatch):
     task = Task("claw", 50, 0)
     with monkeypatch.context() as patch:
-        patch.setitem(rivals.RIVALS, "elsewhere", rivals.Rival("scipy", rivals.silverman))
+        patch.setitem(registry.METHODS, "elsewhere", rival("scipy", rivals.silverman))
         accuracy.cells(tmp_path).compute(task, ["elsewhere"])
     accuracy.cells(tmp_path).compute(task, ["KDE Silverman"])
     assert accuracy.cells(tmp_path).read(task).keys() == {"elsewhere", "KDE Silverman"}
@@ -379,11 +380,11 @@ def test_a_fit_that_raises_is_recorded_and_reported(monkeypatch):
     def raises(x):
         raise ValueError("no root")
 
-    monkeypatch.setitem(rivals.RIVALS, "bad", rivals.Rival("scipy", raises))
+    monkeypatch.setitem(registry.METHODS, "bad", rival("scipy", raises))
     record = accuracy.measure(Task("claw", 50, 0), "bad")
     assert record == {"losses": None, "seconds": None, "error": "ValueError: no root"}
-    nan = rivals.Rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
-    monkeypatch.setitem(rivals.RIVALS, "bad", nan)
+    nan = rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
+    monkeypatch.setitem(registry.METHODS, "bad", nan)
     assert accuracy.measure(Task("claw", 50, 0), "bad")["error"] == "ValueError: the density is not finite"
     sheet = accuracy_report.failure_sheet({("claw", 50, "bad"): {0: record}})
     assert sheet.lines == [["bad", "1", "ValueError: no root", "claw (N = 50)"]]
@@ -400,9 +401,9 @@ def test_a_request_that_cannot_be_run_is_refused(arguments, tmp_path, capsys):
 
 
 def test_groups_of_names():
-    assert cells.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
-    assert len(cells.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
-    assert cells.chosen(["ours"], estimators.by_group(), "") == list(estimators.OURS)
+    assert request.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
+    assert len(request.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
+    assert request.chosen(["ours"], registry.by_group(), "") == registry.in_group("ours")
 
 
 # The report

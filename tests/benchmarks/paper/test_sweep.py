@@ -22,7 +22,7 @@ from benchmarks.paper import experiment, sweep
 from benchmarks.paper.config import Cell, read_config
 from benchmarks.paper.experiment import Program, Shape, map_experiments
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = """
 kind = ["normal"]
 algorithm = [1, 2]
