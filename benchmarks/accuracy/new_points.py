@@ -25,7 +25,7 @@ from ..methods.fitted import Function, of_normals
 from . import request
 from .cells import FAILURES, Cells, Task, failed
 from .losses import log_likelihood
-from .new_points_report import REFERENCE, write_report
+from .new_points_report import REFERENCE, report
 from .request import Defaults
 
 NEW = 20_000
@@ -114,4 +114,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks new_points`."""
     grid, results = request.requested(arguments, DEFAULTS, {"all": list(LAWS)}), cells(arguments.out)
     results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
-    write_report(arguments.out, results.collect(grid.tasks(), grid.estimators), grid.estimators, console)
+    report(arguments.out, results.collect(grid.tasks(), grid.estimators), grid.estimators, console)

@@ -21,7 +21,7 @@ from . import real_samples, request
 from .cells import FAILURES, Cells, Task, failed
 from .densities import FAMILIES, entries
 from .losses import Reference, distances, log_likelihood, reference
-from .report import write_report
+from .report import report
 from .request import Defaults, Request
 
 SLOW = ("EM, K by BIC", "Bayesian mixture")
@@ -103,5 +103,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if not arguments.report and not results.complete(wanted, grid.estimators, grid.seeds.start, arguments.jobs):
         console.print(f"all results were there already, in {results.folder}")
     table = results.collect(wanted, grid.estimators)
-    missing_packages = [*registry.absent(), *(f"data of {package}" for package in real_samples.absent())]
-    write_report(arguments.out, table, grid.estimators, missing_packages, console)
+    absent = [f"data of {package}" for package in real_samples.absent()]
+    report(arguments.out, table, grid.estimators, absent, console)

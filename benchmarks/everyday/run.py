@@ -23,7 +23,7 @@ from ..methods import registry
 from ..methods.fitted import Function
 from ..methods.names import ConfigError
 from .kinds import KINDS, draw
-from .report import write_report
+from .report import report
 
 DEFAULTS = Defaults(
     targets="kinds",
@@ -98,4 +98,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         raise ConfigError(f"--sizes: {grid.sizes}; a table of two columns has an even number of points")
     tasks, results = grid.tasks(), cells(arguments.out)
     results.complete(tasks, grid.estimators, grid.seeds.start, arguments.jobs)
-    write_report(arguments.out, results.collect(tasks, grid.estimators), tasks, grid.estimators, console)
+    report(arguments.out, results.collect(tasks, grid.estimators), tasks, grid.estimators, console)

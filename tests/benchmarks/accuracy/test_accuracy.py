@@ -15,7 +15,7 @@ from scipy import special, stats
 
 import fbgmm
 from benchmarks.__main__ import main
-from benchmarks.accuracy import cells, request
+from benchmarks.accuracy import cells, estimator_report, request
 from benchmarks.accuracy import real_samples as accuracy_real
 from benchmarks.accuracy import report as accuracy_report
 from benchmarks.accuracy import run as accuracy
@@ -386,7 +386,7 @@ def test_a_fit_that_raises_is_recorded_and_reported(monkeypatch):
     nan = rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
     monkeypatch.setitem(registry.METHODS, "bad", nan)
     assert accuracy.measure(Task("claw", 50, 0), "bad")["error"] == "ValueError: the density is not finite"
-    sheet = accuracy_report.failure_sheet({("claw", 50, "bad"): {0: record}})
+    sheet = estimator_report.failure_sheet({("claw", 50, "bad"): {0: record}})
     assert sheet.lines == [["bad", "1", "ValueError: no root", "claw (N = 50)"]]
 
 

@@ -110,7 +110,7 @@ def test_what_fails_has_missed_and_is_named(tmp_path, monkeypatch):
     assert results(tmp_path)["misses"] == {name: {"missed": 1, "of": 1} for name in names}
     text = (tmp_path / "everyday.md").read_text()
     assert "| latencies | **failed** | **failed** |" in text
-    assert "| raises | latencies | 50 | ValueError: no root |" in text
+    assert "| raises | 1 | ValueError: no root | latencies (N = 50) |" in text
     assert "ValueError: the cdf is not finite at" in text
 
 
