@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .target_values import MIXED_VALUES, NORMAL_VALUES, Losses, Value
+from .law_losses import MIXED_VALUES, NORMAL_VALUES, Losses, Value
 from .targets import LAWS, Family, Law
 
 ALL_VALUES = (*NORMAL_VALUES, *MIXED_VALUES)

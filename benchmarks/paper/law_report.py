@@ -12,7 +12,7 @@ from ..harness.environment import description, use_precision
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet, progress_bar
 from .config import ConfigError
-from .target_search import (
+from .law_search import (
     ALL_VALUES,
     FITTED,
     LEVEL,
