@@ -13,16 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from ..accuracy import request
 from ..accuracy.cells import FAILURES, Cells, Task, failed
 from ..accuracy.request import Defaults
 from ..methods import registry
-from ..methods.fitted import Function
 from ..methods.names import ConfigError
 from .kinds import KINDS, draw
+from .misfit import allowed, misfit
 from .report import report
 
 DEFAULTS = Defaults(
@@ -42,30 +41,7 @@ DEFAULTS = Defaults(
     least_size=10,
 )
 
-ALLOWED, ALLOWED_TIED = 0.05, 0.08
-"""Beside 1/√N. The second where more than `TIED` of the points share their value with another one."""
-TIED = 0.3
-
 MODULES = ("everyday/run.py", "everyday/kinds.py")
-
-
-def misfit(cdf: Function, x: np.ndarray) -> tuple[float, float]:
-    """The greatest difference between a cdf and the data's, over the middles of the gaps, and where it is.
-
-    NaN if the cdf is NaN at any of them.
-    """
-    values, counts = np.unique(x, return_counts=True)
-    middles = (values[:-1] + values[1:]) / 2
-    off = np.abs(np.asarray(cdf(middles), np.float64) - np.cumsum(counts)[:-1] / x.size)
-    worst = int(np.argmax(off))  # the first NaN, if there is one
-    return float(off[worst]), float(middles[worst])
-
-
-def allowed(x: np.ndarray) -> float:
-    """How much of a misfit is none."""
-    counts = np.unique(x, return_counts=True)[1]
-    tied = counts[counts > 1].sum() / x.size
-    return (ALLOWED_TIED if tied > TIED else ALLOWED) + 1 / math.sqrt(x.size)
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from benchmarks.accuracy.cells import Task
 from benchmarks.everyday import report as everyday_report
 from benchmarks.everyday import run as everyday
 from benchmarks.everyday.kinds import KINDS, draw
-from benchmarks.everyday.run import allowed, misfit
+from benchmarks.everyday.misfit import allowed, misfit
 from benchmarks.methods import registry
 from benchmarks.methods.fitted import Fitted
 from benchmarks.methods.method import rival
