@@ -37,7 +37,6 @@ QUICK_SIZES = (50, 300)
 QUICK_SEEDS = 2
 
 DEFAULT = (estimators.AUTO, REFERENCE, "EM, K ≤ 8 by BIC")
-MODULES = ("accuracy/new_points.py", "accuracy/losses.py")
 
 
 class Law(NamedTuple):
@@ -101,7 +100,7 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "new-points-cells", measure, MODULES)
+    return Cells(out / "new-points-cells", measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,8 +36,6 @@ SLOW = ("EM, K by BIC", "Bayesian mixture")
 
 REAL = "real"
 
-MODULES = ("accuracy/densities.py", "accuracy/losses.py", "accuracy/real_samples.py", "paper/targets.py")
-
 
 def tasks(names: Sequence[str], sizes: Sequence[int], seeds: Sequence[int]) -> list[Task]:
     """The grid, small sizes first, and all densities at one seed before the next seed."""
@@ -84,7 +82,7 @@ def sample(task: Task) -> tuple[np.ndarray, np.ndarray, Reference | None]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "accuracy-cells", measure, MODULES)
+    return Cells(out / "accuracy-cells", measure)
 
 
 def known_densities() -> dict[str, list[str]]:

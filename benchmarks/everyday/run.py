@@ -43,8 +43,6 @@ DEFAULT = (
     "DEFT (suftware)",
 )
 
-MODULES = ("everyday/run.py", "everyday/kinds.py")
-
 
 def misfit(cdf: Function, x: np.ndarray) -> tuple[float, float]:
     """The greatest difference between a cdf and the data's, over the middles of the gaps, and where it is.
@@ -81,7 +79,7 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "everyday-cells", measure, MODULES)
+    return Cells(out / "everyday-cells", measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,7 +13,6 @@ import numpy as np
 
 import fbgmm
 
-from ..harness import environment
 from .fitted import Fitted, Function
 from .rivals import RIVALS, Fit, installed, quietly
 
@@ -116,34 +113,8 @@ def seeds_allowed(name: str, size: int) -> float:
 
 
 @cache
-def identity(name: str, modules: tuple[str, ...]) -> str:
-    """A digest of the code and versions that an estimator's numbers depend on.
-
-    A rival's do not depend on this library, so that its results, which are slow to make, outlive every change of ours.
-
-    Args:
-        modules: files of this package that measure.
-    """
-    here = Path(__file__).parents[1]
-    parts: list[Any] = [name, importlib.metadata.version("numpy"), importlib.metadata.version("scipy")]
-    if name in OURS:
-        files = ["methods/estimators.py", "methods/fitted.py"]
-        parts += [environment.source_digest(), environment.platform(), environment.versions()]
-    else:
-        files = ["methods/rivals.py", "methods/kernels.py", "methods/fitted.py"]
-        parts += [rival_versions()[RIVALS[name].package]]
-    return hashlib.sha256(repr([*parts, *(_digest(here / file) for file in (*files, *modules))]).encode()).hexdigest()[
-        :16
-    ]
-
-
-@cache
 def rival_versions() -> dict[str, str]:
     """Versions of the rivals' packages that are installed."""
     distributions = importlib.metadata.packages_distributions()
     packages = sorted({RIVALS[name].package for name in filter(installed, RIVALS)})
     return {package: importlib.metadata.version(distributions[package][0]) for package in packages}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
