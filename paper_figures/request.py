@@ -19,12 +19,14 @@ class Request:
         seed: of the samples; the targets shown are fixed.
         quick: fewer experiments.
         results: folder of results of the benchmarks, to draw instead of computing them; None: compute.
+        pretrained: networks of the repository for the digits, instead of training them.
         style: of the style transfer.
     """
 
     seed: int = 0
     quick: bool = False
     results: Path | None = None
+    pretrained: bool = False
     style: StyleOptions = StyleOptions()  # noqa: RUF009 - immutable
 
     def kept(self, folder_of: Callable[[Path, bool], Path], out: Path) -> Path:

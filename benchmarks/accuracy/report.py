@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
+from ..harness.files import as_columns, write_json, write_text
 from ..harness.report import Sheet, digits
 from ..methods.estimators import AUTO, rival_versions
 from ..methods.rivals import ISJ
@@ -330,7 +330,7 @@ def write_report(out: Path, table: Table, names: Sequence[str], absent: Sequence
     """Writes accuracy.json, accuracy.md and, where matplotlib is there, accuracy.png; shows the main tables."""
     ratio_record = {title: ratio_rows(table, names, families) for title, families in SETS.items()}
     description = environment.description("float32")
-    record = {"rows": summary_rows(table), "ratios": ratio_record, "absent": list(absent), **description}
+    record = {"columns": as_columns(summary_rows(table)), "ratios": ratio_record, "absent": list(absent), **description}
     record["rival_versions"] = rival_versions()
     write_json(out / "accuracy.json", record)
     sheets = sheets_of(table, names)

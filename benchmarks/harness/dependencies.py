@@ -20,6 +20,9 @@ from typing import Any, NamedTuple
 OWN = "fbgmm", "benchmarks", "paper_figures"
 """Packages whose code counts even where they are installed; so does that of modules that are not installed."""
 
+KEEPERS = {f"{__package__}.{module}" for module in ("arrays", "cells", "dependencies", "files")}
+"""Modules that only say what a result follows from, and keep it."""
+
 
 class Name(NamedTuple):
     """What a module binds to a name; everything in it where the name is empty."""
@@ -50,7 +53,7 @@ def code_of(roots: frozenset[Name], without: frozenset[Name] = frozenset()) -> C
         name = todo.pop()
         if _source(name.module) is None:
             packages.add(name.module.split(".")[0])
-        elif name not in found and name not in without:
+        elif name not in found and name not in without and name.module not in KEEPERS:
             found[name], used = _definition(name)
             todo += used
     packages -= {"builtins", *sys.stdlib_module_names}

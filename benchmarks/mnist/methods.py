@@ -52,20 +52,28 @@ def fit_ours(case: Case, independent: bool) -> Density:
     return Density(found.sample, found.log_prob, float(np.median(seconds)), {"components": components})
 
 
-def fit_em(case: Case, covariance: Literal["full", "diag"]) -> Density:
+def em_rival(case: Case, covariance: Literal["full", "diag"] = "full") -> Rival:
+    """EM with the number of components by BIC, or what it gave before."""
     fit = partial(em_gmm, case.z, case.labels, covariance, seed=case.seed)
-    rival = kept(case.folder / f"seed{case.seed}_EM-{covariance}.npz", fit, case.progress)
-    return _of_rival(rival, {"seconds_chosen": rival.seconds_chosen})
+    return kept(case.folder / f"seed{case.seed}_EM-{covariance}.npz", fit, case.progress)
+
+
+def sw_rival(case: Case) -> Rival:
+    """By sliced Wasserstein distance, or what that gave before."""
+    key = jax.random.fold_in(jax.random.key(case.seed), 1)
+    fit = partial(sw_gmm, key, case.z, case.labels, descent=case.descent)
+    return kept(case.folder / f"seed{case.seed}_SW.npz", fit, case.progress)
+
+
+def fit_em(case: Case, covariance: Literal["full", "diag"]) -> Density:
+    rival = em_rival(case, covariance)
+    details = {"components": rival.components, "seconds_chosen": rival.seconds_chosen}
+    return Density(rival.sample, rival.log_prob, rival.seconds, details)
 
 
 def fit_sw(case: Case) -> Density:
-    key = jax.random.fold_in(jax.random.key(case.seed), 1)
-    fit = partial(sw_gmm, key, case.z, case.labels, descent=case.descent)
-    return _of_rival(kept(case.folder / f"seed{case.seed}_SW.npz", fit, case.progress), {})
-
-
-def _of_rival(rival: Rival, details: dict[str, Any]) -> Density:
-    return Density(rival.sample, rival.log_prob, rival.seconds, {"components": rival.components, **details})
+    rival = sw_rival(case)
+    return Density(rival.sample, rival.log_prob, rival.seconds, {"components": rival.components})
 
 
 def real_codes(case: Case) -> Density:

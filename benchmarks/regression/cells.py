@@ -19,6 +19,7 @@ from fbgmm.nn.conditional.training import Trained
 from fbgmm.nn.train.progress import Progress
 
 from ..harness import cells
+from ..harness.files import as_columns
 from .report import BOOSTED, HETERO, HL, HOMO, KMN, LOCATIONS, MDN, OURS, PLAIN, RESIDUAL, RIVALS
 from .rivals import boosted_quantiles
 from .training import VARIANTS, Case, Plan, prepare, train_variant
@@ -81,6 +82,7 @@ def measure(case: Case, plan: Plan, options: list[Trained], names: Sequence[str]
     rows["rmse"] = np.sqrt(rows.pop("square")).tolist()
     return {
         **rows,
+        "weights": as_columns(rows["weights"]),
         "trainings": int(sum(t.finite.size for t in options)),
         "not_finite": int(sum((~t.finite).sum() for t in options)),
         "members": plan.members,

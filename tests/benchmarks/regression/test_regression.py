@@ -69,7 +69,7 @@ def test_the_forms_are_stacked_by_what_the_members_left_out(measured):
     case, plan, trained, found = measured
     outside = [regression_cells.left_out(case, plan, t, t.best(2)) for t in trained]
     for s in range(2):
-        weights = found["weights"][s]
+        weights = {name: column[s] for name, column in found["weights"].items()}
         assert set(weights) == {PLAIN, RESIDUAL}
         log_prob = np.stack([o[s][0] for o in outside])
         reached = np.log(np.array([weights[PLAIN], weights[RESIDUAL]]) @ np.exp(log_prob)).mean()
