@@ -39,7 +39,6 @@ DEFAULTS = Defaults(
     quick_targets=("normal", "exponential", "Student-t, 3 degrees"),
     estimators=(registry.AUTO, REFERENCE, "EM, K ≤ 8 by BIC"),
 )
-MODULES = ("accuracy/new_points.py", "accuracy/losses.py")
 
 
 class Law(NamedTuple):
@@ -103,7 +102,7 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "new-points-cells", measure, MODULES)
+    return Cells(out / "new-points-cells", measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

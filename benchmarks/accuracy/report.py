@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
+from ..harness.files import as_columns
 from ..harness.report import Sheet, digits
 from ..methods.registry import AUTO
 from ..methods.rivals import ISJ
@@ -311,7 +312,10 @@ def heat_map(table: Table, theirs: str) -> Any:
 
 def report(out: Path, table: Table, names: Sequence[str], absent: Sequence[str], console: Console) -> None:
     """Writes accuracy.json, accuracy.md and, where matplotlib is there, accuracy.png; shows the main tables."""
-    record = {"rows": summary_rows(table), "ratios": {t: ratio_rows(table, names, f) for t, f in SETS.items()}}
+    record = {
+        "columns": as_columns(summary_rows(table)),
+        "ratios": {t: ratio_rows(table, names, f) for t, f in SETS.items()},
+    }
     picture = draw(out / "accuracy.png", table, names)
     note = f"{NOTES}\n![{picture}](accuracy.png)\n" if picture else NOTES
     write_report(out / "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, _is_main)

@@ -38,8 +38,6 @@ DEFAULTS = Defaults(
     quick_estimators=tuple(name for name in registry.in_group("ours", "rivals") if name not in SLOW),
 )
 
-MODULES = ("accuracy/densities.py", "accuracy/losses.py", "accuracy/real_samples.py", "paper/targets.py")
-
 
 def tasks(grid: Request) -> list[Task]:
     """The grid; data come first, once for each seed, since each time a half of them is fitted."""
@@ -81,7 +79,7 @@ def sample(task: Task) -> tuple[np.ndarray, np.ndarray, Reference | None]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "accuracy-cells", measure, MODULES)
+    return Cells(out / "accuracy-cells", measure)
 
 
 def known_densities() -> dict[str, list[str]]:

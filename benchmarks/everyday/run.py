@@ -41,8 +41,6 @@ DEFAULTS = Defaults(
     least_size=10,
 )
 
-MODULES = ("everyday/run.py", "everyday/kinds.py")
-
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
     """The misfit of one estimator on one sample; a fit that raises or is NaN is recorded as such, in `error`."""
@@ -60,7 +58,7 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "everyday-cells", measure, MODULES)
+    return Cells(out / "everyday-cells", measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

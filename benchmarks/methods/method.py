@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -44,6 +45,17 @@ class Method(NamedTuple):
     def seeds_allowed(self, size: int) -> float:
         """On how many seeds it is run at a data size."""
         return min((seeds for least, seeds in self.seeds if size >= least), default=float("inf"))
+
+
+def quietly(fit: Fit) -> Fit:
+    """A fit without its warnings: what does not converge shows in the losses."""
+
+    def quiet(x: np.ndarray) -> Fitted:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return fit(x)
+
+    return quiet
 
 
 def rival(package: str, fit: Fit, seeds: tuple[tuple[int, int], ...] = ()) -> Method:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import inspect
 import os
@@ -12,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 Name = int | str
@@ -102,16 +102,9 @@ def load(name: str) -> Any:
     return found
 
 
-def own_digests(names: Iterable[Any]) -> list[str]:
-    """Digests of the user's own among some names: of the module's source, or of the file of data."""
-    own = [str(name) for name in names if is_own(name) or str(name).startswith(FILE)]
-    return [hashlib.sha256(_file(name).read_bytes()).hexdigest() for name in own]
-
-
-def _file(name: str) -> Path:
-    if name.startswith(FILE):
-        return Path(name.removeprefix(FILE).partition("#")[0])
-    return Path(importlib.import_module(name.partition(":")[0]).__file__ or os.devnull)  # built-in modules have none
+def module_of(name: str) -> ModuleType:
+    """The module of a `module:name` that was loaded."""
+    return sys.modules[name.partition(":")[0]]
 
 
 def called_if_needed(found: Any, name: str) -> Any:

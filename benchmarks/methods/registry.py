@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import warnings
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,10 +15,9 @@ import fbgmm
 from fbgmm.algorithms.algorithm1 import VARIANTS as VARIANTS_1
 from fbgmm.algorithms.algorithm2 import VARIANTS as VARIANTS_2
 
-from ..harness import environment
 from .fitted import Fitted
-from .method import Fit, Group, Method
-from .names import ConfigError, Name, own_digests, resolve
+from .method import Fit, Group, Method, quietly
+from .names import ConfigError, Name, is_own, module_of, resolve
 from .own import of_mixture, on_basis, own_method
 from .rivals import RIVALS
 from .timed import TIMED
@@ -38,6 +34,10 @@ def _reading(algorithm: fbgmm.Algorithm) -> Method:
 def _ours(algorithm: fbgmm.Algorithm, t: float = 2.0, seeds: tuple[tuple[int, int], ...] = ()) -> Method:
     """An algorithm of this library, which the benchmarks that leave n and t to the method run on 200 means."""
     return Method("ours", on_basis(algorithm, 200, t), algorithm, seeds=seeds)
+
+
+def _auto(x: np.ndarray) -> Fitted:
+    return of_mixture(jax.block_until_ready(fbgmm.fit(x)))
 
 
 def _with_bandwidth(select: Callable[[Any, Any], Any]) -> Method:
@@ -67,7 +67,7 @@ METHODS: dict[Name, Method] = {
     "Algorithm 2, ISJ": _with_bandwidth(fbgmm.isj),
     "Algorithm 2, Sheather–Jones": _with_bandwidth(fbgmm.sheather_jones),
     # A new algorithm of the library is one line here: "name": _ours(fbgmm.name()).
-    AUTO: Method("ours", lambda x: of_mixture(jax.block_until_ready(fbgmm.fit(x)))),
+    AUTO: Method("ours", _auto),
     **RIVALS,
     **TIMED,
 }
@@ -86,6 +86,11 @@ def find(name: Name, what: str = "method") -> tuple[Name, Method]:
     return found, method
 
 
+def roots(name: Name) -> tuple[Any, ...]:
+    """What the numbers of a method follow from; of the user's own that is the whole module."""
+    return (own_method, module_of(str(name))) if is_own(name) else (find(name)[1].fit,)
+
+
 def in_group(*groups: Group) -> list[str]:
     """The names of all methods of these groups that are installed."""
     return [str(name) for name, method in METHODS.items() if method.group in groups and method.installed]
@@ -102,39 +107,10 @@ def absent(group: Group = "rivals") -> list[str]:
 
 
 def fit_of(name: Name) -> Fit:
-    """A method's fit without its warnings: what does not converge shows in the losses."""
+    """The fit of a method, without its warnings."""
     fit = find(name)[1].fit
     assert fit is not None, name
-
-    def quiet(x: np.ndarray) -> Fitted:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return fit(x)
-
-    return quiet
-
-
-@cache
-def identity(name: str, modules: tuple[str, ...], target: str) -> str:
-    """A digest of the code and versions that an estimator's numbers depend on.
-
-    A rival's do not depend on this library, so that its results, which are slow to make, outlive every change of ours.
-
-    Args:
-        modules: files of this package that measure.
-        target: the name of what samples are drawn from.
-    """
-    here, (_, method) = Path(__file__).parents[1], find(name)
-    parts: list[Any] = [name, importlib.metadata.version("numpy"), importlib.metadata.version("scipy")]
-    if method.group == "rivals":
-        files = ["methods/rivals.py", "methods/kernels.py", "methods/fitted.py"]
-        parts += [rival_versions()[method.package]]
-    else:
-        files = ["methods/registry.py", "methods/own.py", "methods/fitted.py"]
-        parts += [environment.source_digest(), environment.platform(), environment.versions()]
-    parts += own_digests([name, target])
-    parts += [_digest(here / file) for file in (*files, *modules)]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return quietly(fit)
 
 
 @cache
@@ -143,7 +119,3 @@ def rival_versions() -> dict[str, str]:
     distributions = importlib.metadata.packages_distributions()
     packages = sorted({method.package for method in RIVALS.values() if method.installed})
     return {package: importlib.metadata.version(distributions[package][0]) for package in packages}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

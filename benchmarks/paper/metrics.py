@@ -10,7 +10,7 @@ import numpy as np
 
 from ..accuracy.losses import KnownDensity, distances, log_likelihood, reference
 from ..methods.fitted import Fitted
-from ..methods.names import ConfigError, load, needed_arguments, resolve
+from ..methods.names import ConfigError, is_own, load, module_of, needed_arguments, resolve
 from .target_registry import Drawn
 
 INFORMATION_LOSS = "information_loss"
@@ -96,6 +96,11 @@ def find(name: Any) -> tuple[str, Metric]:
     """
     found, metric = resolve(name, METRICS, "metric", _own)
     return str(found), metric
+
+
+def roots(name: str) -> tuple[Any, ...]:
+    """What a metric's numbers follow from."""
+    return (_own, module_of(name)) if is_own(name) else (find(name)[1].measure,)
 
 
 def _own(name: str) -> Metric:

@@ -7,13 +7,10 @@ platform, versions and the code itself. A changed config therefore never meets a
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -22,13 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ..harness import cells as kept
 from ..harness import environment
 from ..harness.files import remove_leftovers, write_json, write_text
 from ..harness.report import digits, estimate, grid_sheet, progress_bar, write_csv
 from ..methods import registry
-from ..methods.names import own_digests
+from ..methods.names import Name
+from . import metrics, target_registry
 from .config import Cell, Config, read_config
-from .experiment import Program, Shape
+from .experiment import Program, Shape, map_experiments
 from .metrics import INFORMATION_LOSS
 from .sample_by_sample import SameFits, measure, same_fits
 from .targets import KINDS, Kind
@@ -134,49 +133,39 @@ def _compute_compiled(todo: dict[Shape, Groups], advance: Callable[[float], None
 def write_cell(folder: Path, result: Result) -> None:
     """Writes a finished cell, atomically. Losses that are not finite become null."""
     losses = [float(loss) if np.isfinite(loss) else None for loss in result.losses]
-    record = {
-        "identity": identity(result.cell),
-        "losses": losses,
-        "checksum": _digest(losses),
-        "compile_seconds": result.compile_seconds,
-        "run_seconds": result.run_seconds,
-    }
-    write_json(cell_path(folder, result.cell), record)
+    seconds = {"compile_seconds": result.compile_seconds, "run_seconds": result.run_seconds}
+    kept.write(cell_path(folder, result.cell), identity(result.cell), {"losses": losses, **seconds})
 
 
 def read_cell(folder: Path, cell: Cell) -> Result | None:
     """A finished cell; None if there is none, or if its file is not what was written."""
-    try:
-        record = json.loads(cell_path(folder, cell).read_text(encoding="utf-8"))
-        losses = record["losses"]
-        whole = record["identity"] == identity(cell) and record["checksum"] == _digest(losses)
-        if not whole or len(losses) != cell.experiments:
-            return None
-        seconds = float(record["compile_seconds"]), float(record["run_seconds"])
-        return Result(cell, np.array([np.nan if loss is None else loss for loss in losses], np.float64), *seconds)
-    except (OSError, ValueError, KeyError, TypeError):
+    found = kept.read(cell_path(folder, cell), identity(cell))
+    if found is None:
         return None
+    losses = np.array([np.nan if loss is None else loss for loss in found["losses"]], np.float64)
+    return Result(cell, losses, found["compile_seconds"], found["run_seconds"])
 
 
 def cell_path(folder: Path, cell: Cell) -> Path:
     """Where a cell is kept: a readable name and a digest of everything that determines its numbers."""
-    readable = f"{cell.kind}_alg{cell.algorithm}_n{cell.n}_t{cell.t:g}_N{cell.data_size}_seed{cell.seed}"
-    return folder / f"{re.sub('[^A-Za-z0-9_.]+', '-', readable)[-100:]}_{_digest(identity(cell))[:16]}.json"
+    name = f"{cell.kind}_alg{cell.algorithm}_n{cell.n}_t{cell.t:g}_N{cell.data_size}_seed{cell.seed}"
+    return folder / f"{kept.slug(name)}_{identity(cell)}.json"
 
 
-def identity(cell: Cell) -> dict[str, Any]:
-    """Everything that determines a cell's numbers."""
-    return {
-        **cell._asdict(),
-        "platform": environment.platform(),
-        "versions": environment.versions(),
-        "source": environment.source_digest(),
-        "own": own_digests([cell.kind, cell.algorithm, cell.metric]),
-    }
+def identity(cell: Cell) -> str:
+    """A digest of everything that determines a cell's numbers."""
+    return kept.digest([_code(cell.kind, cell.algorithm, cell.metric, is_compiled(cell)), *cell])
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+@cache
+def _code(kind: str, algorithm: Name, metric: str, compiled: bool) -> str:
+    """A digest of the code behind the names of a cell."""
+    finders = (registry.find, target_registry.find, metrics.find)
+    method = registry.roots(algorithm)
+    if compiled:
+        return kept.identity(map_experiments, method, kept.code_alone(Program, finders))
+    others = target_registry.find(kind)[1].roots, metrics.roots(metric)
+    return kept.identity(method, others, kept.code_alone(measure, finders))
 
 
 def surroundings(config: Config, results: Sequence[Result]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fbgmm.sources import file_source
 from ..accuracy.densities import density_of, entries, generators
 from ..accuracy.losses import KnownDensity
 from ..accuracy.real_samples import samples
-from ..methods.names import FILE, ConfigError, called_if_needed, is_own, load, needed_arguments, resolve
+from ..methods.names import FILE, ConfigError, called_if_needed, is_own, load, module_of, needed_arguments, resolve
 from .experiment import map_experiments
 from .targets import KINDS, Kind
 
@@ -42,11 +42,13 @@ class TargetKind(NamedTuple):
         draw: from a data size and seeds, of which the last is the number of the experiment. Of data, size 0 is half.
         known: whether its distribution function is known.
         most: the largest data size; None for any.
+        roots: what its samples follow from, beside its name.
     """
 
     draw: Callable[[int, tuple[int, ...]], Drawn]
     known: bool = True
     most: int | None = None
+    roots: tuple[Any, ...] = ()
 
 
 def find(name: Any, what: str = "kind") -> tuple[str, TargetKind]:
@@ -64,8 +66,9 @@ def find(name: Any, what: str = "kind") -> tuple[str, TargetKind]:
 
 @cache
 def _kinds() -> dict[str, TargetKind]:
-    paper: dict[str, TargetKind] = {str(kind): TargetKind(partial(_draw_random_target, kind)) for kind in KINDS}
-    return {**paper, **{name: TargetKind(partial(_draw, name, entry.make)) for name, entry in entries().items()}}
+    roots = (_draw, entries)
+    paper = {str(kind): TargetKind(partial(_draw_random_target, kind), roots=(_draw_random_target,)) for kind in KINDS}
+    return paper | {name: TargetKind(partial(_draw, name, e.make), roots=roots) for name, e in entries().items()}
 
 
 @cache  # apart, because the libraries that ship the samples take seconds to import
@@ -103,7 +106,7 @@ def _of_data(name: str, x: np.ndarray) -> TargetKind:
         order, size = rng.permutation(x.size), size or x.size // 2
         return Drawn(x[order[:size]], None, lambda: x[order[size:]])
 
-    return TargetKind(draw, known=False, most=x.size - 1)
+    return TargetKind(draw, known=False, most=x.size - 1, roots=(_of_data, x))
 
 
 class OwnDensity:
@@ -140,7 +143,8 @@ def _own(name: str) -> TargetKind:
             "function (rng, number) → points, or a function without arguments that returns one of these"
         )
     density = OwnDensity(found, name)
-    return TargetKind(partial(_draw, name, lambda i: density, known=density.known), density.known)
+    draw = partial(_draw, name, lambda i: density, known=density.known)
+    return TargetKind(draw, density.known, roots=(_own, module_of(name)))
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import fbgmm
-from benchmarks.methods import names, registry
+from benchmarks.methods import registry
 from benchmarks.methods.names import ConfigError, resolve
 from benchmarks.methods.own import own_method
 from benchmarks.paper import metrics, target_registry
@@ -183,11 +183,3 @@ def test_a_metric_enters_by_its_name():
     assert metric.measure(registry.fit_of("mine:function")(experiment.x), experiment) == pytest.approx(0.4, abs=0.1)
     with pytest.raises(ConfigError, match=r"allowed: a function \(estimate, experiment\)"):
         metrics.find("mine:function")
-
-
-def test_a_change_of_the_users_module_is_another_identity(tmp_path):
-    registry.find("mine:make")
-    before = names.own_digests(["mine:make", 1, "normal"])
-    (tmp_path / "mine.py").write_text(MODULE + "\n", encoding="utf-8")
-    assert len(before) == 1
-    assert names.own_digests(["mine:make"]) != before

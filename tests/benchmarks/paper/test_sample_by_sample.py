@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.harness import environment
+from benchmarks.harness import dependencies, environment
 from benchmarks.methods.own import own_method
 from benchmarks.paper import sweep
 from benchmarks.paper.config import Cell, ConfigError, make_config
@@ -46,7 +46,8 @@ def _module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
-    sys.modules.pop("mine", None)
+    for name in ("mine", "theirs"):
+        sys.modules.pop(name, None)
     own_method.cache_clear()
 
 
@@ -65,11 +66,20 @@ def test_a_sweep_over_methods_targets_and_metrics(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "measure", None)
     monkeypatch.setattr(sweep, "Program", None)
     assert main(["sweep", "grid.toml", "--out", "out"]) == 0
-    (tmp_path / "mine.py").write_text(MODULE + "\n", encoding="utf-8")
-    own_method.cache_clear()
-    cells = list(make_config({**GRID, "t": 2}).cells())
-    done = [sweep.read_cell(tmp_path / "out" / "cells", cell) is not None for cell in cells]
-    assert done == [True, False]
+
+
+def test_a_change_of_the_users_code_makes_its_own_numbers_anew_and_no_others(tmp_path):
+    """That of a module which theirs imports, too; a comment changes nothing."""
+    (tmp_path / "theirs.py").write_text("WIDTH = 2.0\n", encoding="utf-8")
+    (tmp_path / "mine.py").write_text("from theirs import WIDTH\n" + MODULE.replace("2.0", "WIDTH"), encoding="utf-8")
+    found = []
+    for text in ("WIDTH = 2.0\n", "WIDTH = 2.0  # of a Gaussian\n", "WIDTH = 3.0\n"):
+        (tmp_path / "theirs.py").write_text(text, encoding="utf-8")
+        for cached in (sweep._code, dependencies._source, dependencies._definition, dependencies.code_of):
+            cached.cache_clear()
+        found.append([sweep.identity(cell) for cell in make_config(GRID | {"t": 2}).cells()])
+    assert found[0] == found[1]
+    assert [one != other for one, other in zip(found[1], found[2], strict=True)] == [False, True]
 
 
 def test_the_loss_without_cells_is_that_of_the_compiled_sweep():
