@@ -41,8 +41,8 @@ def test_the_page_runs_as_it_stands(folder):
     ours = [row for row in table if row["algorithm"] == "smooth:make"]
     assert [row["t"] for row in ours] == [1.0, 2.0, 3.0]
     assert all(0.01 < row["mean"] < 0.5 and row["paper"] is None for row in ours)
-    accuracy = json.loads((folder / "results" / "accuracy.json").read_text())["rows"]
-    assert {row["estimator"] for row in accuracy} == {"auto", "others:wide", "others:OneNormal"}
+    accuracy = json.loads((folder / "results" / "accuracy.json").read_text())["columns"]
+    assert accuracy["estimator"] == ["auto", "others:wide", "others:OneNormal"]
     rows = json.loads((folder / "densities" / "results.json").read_text())["rows"]
     assert len(rows) == 5 * 5 * 3
     assert all(0 < row["mean"] < 2 for row in rows)
