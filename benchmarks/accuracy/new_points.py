@@ -41,25 +41,25 @@ DEFAULTS = Defaults(
 )
 
 
-class Law(NamedTuple):
+class SampledDensity(NamedTuple):
     """A distribution as its log density and how to draw from it."""
 
     log_pdf: Function
     draw: Callable[[np.random.Generator, int], np.ndarray]
 
 
-def of_scipy(law: Any) -> Law:
-    return Law(law.logpdf, lambda rng, number: law.rvs(number, random_state=rng))
+def of_scipy(law: Any) -> SampledDensity:
+    return SampledDensity(law.logpdf, lambda rng, number: law.rvs(number, random_state=rng))
 
 
 def _two_bells(rng: np.random.Generator, number: int) -> np.ndarray:
     return np.where(rng.random(number) < 0.5, -2.0, 2.0) + rng.normal(size=number)
 
 
-LAWS: dict[str, Law] = {
+LAWS: dict[str, SampledDensity] = {
     "normal": of_scipy(stats.norm()),
     "skew-normal": of_scipy(stats.skewnorm(5)),
-    "two normals": Law(of_normals(np.full(2, 0.5), np.array([-2.0, 2.0]), np.ones(2)).log_pdf, _two_bells),
+    "two normals": SampledDensity(of_normals(np.full(2, 0.5), np.array([-2.0, 2.0]), np.ones(2)).log_pdf, _two_bells),
     "gamma(9)": of_scipy(stats.gamma(9)),
     "gamma(2)": of_scipy(stats.gamma(2)),
     "Weibull(1.5)": of_scipy(stats.weibull_min(1.5)),

@@ -70,7 +70,7 @@ def unknown(name: Any, known: Iterable[Any]) -> str:
     closeness = {each: difflib.SequenceMatcher(None, _letters(name), _letters(each)).ratio() for each in names}
     names.sort(key=lambda each: -closeness[each])
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"found {name!r}, which is not known; allowed: {', '.join(map(repr, names[:SHOWN]))}{rest}"
+    return f"found {name!r}, which is not known; there are: {', '.join(map(repr, names[:SHOWN])) or 'none'}{rest}"
 
 
 def load(name: str) -> Any:
@@ -88,9 +88,8 @@ def load(name: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            files = [path.stem for path in Path(folder).glob("*.py")]
-            here = f"modules here: {', '.join(sorted(files))}" if files else "there is no module here"
-            raise ConfigError(f"{name!r}: no module {module_name!r} in {folder} or installed; {here}") from error
+            here = unknown(module_name, [path.stem for path in Path(folder).glob("*.py")])
+            raise ConfigError(f"{name!r}: no such module in {folder} or installed; {here}") from error
         raise ConfigError(f"{name!r} needs the module {error.name!r}, which is not installed") from error
     except Exception as error:
         raise ConfigError(f"{name!r} cannot be imported: {described(error)}") from error

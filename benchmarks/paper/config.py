@@ -130,9 +130,23 @@ def _check_together(config: Config) -> None:
 
 
 class _Rule(NamedTuple):
+    """What a key may be.
+
+    Attributes:
+        good: whether a value is.
+        one: a single value instead of a list.
+        spelt: to the value that the cells have, where that is another one; of names as the registry spells them.
+    """
+
     good: Callable[[Any], bool]
     allowed: str
-    one: bool = False  # a single value instead of a list
+    one: bool = False
+    spelt: Callable[[Any], Any] = lambda value: value
+
+
+def _name(find: Callable[[Any], tuple[Name, Any]], example: str) -> _Rule:
+    """A name, which is looked up: errors are those of the registry."""
+    return _Rule(lambda value: True, f"a list of names, such as {example}", spelt=lambda value: find(value)[0])
 
 
 def _whole(value: Any, least: int) -> bool:
@@ -144,11 +158,11 @@ def _width(value: Any) -> bool:
 
 
 _RULES = {
-    "kind": _Rule(lambda v: True, "a list of targets by name, such as 'normal'"),
-    "algorithm": _Rule(lambda v: True, "a list of methods by name, such as 1 and 2"),
-    "metric": _Rule(lambda v: True, "a list of metrics by name, such as 'L1'"),
+    "kind": _name(target_registry.find, "'normal'"),
+    "algorithm": _name(lambda name: registry.find(name, "algorithm"), "1 and 2"),
+    "metric": _name(metrics.find, "'L1'"),
     "n": _Rule(lambda v: _whole(v, 1), "a list of integers of at least 1"),
-    "t": _Rule(_width, "a list of finite numbers above 0"),
+    "t": _Rule(_width, "a list of finite numbers above 0", spelt=float),
     "data_size": _Rule(lambda v: _whole(v, 2), "a list of integers of at least 2"),
     "seed": _Rule(lambda v: _whole(v, 0), "a list of integers of at least 0, below 2^31"),
     "experiments": _Rule(lambda v: _whole(v, 2), "one integer of at least 2 (an interval needs two)", one=True),
@@ -158,17 +172,8 @@ _RULES = {
 }
 
 
-_AS_SPELT: dict[str, Callable[[Any], Any]] = {
-    "kind": lambda name: target_registry.find(name)[0],
-    "algorithm": lambda name: registry.find(name, "algorithm")[0],
-    "metric": lambda name: metrics.find(name)[0],
-    "t": float,
-}
-"""To the value that the cells have, from one that follows the rule."""
-
-
 def _checked(key: str, value: Any) -> Any:
-    good, allowed, one = _RULES[key]
+    good, allowed, one, spelt = _RULES[key]
     if one:
         if not good(value):
             raise ConfigError(f"{key} must be {allowed}; found {value!r}")
@@ -179,8 +184,7 @@ def _checked(key: str, value: Any) -> Any:
     for each in values:
         if not good(each):
             raise ConfigError(f"{key} must be {allowed}; found {each!r}")
-    if key in _AS_SPELT:
-        values = [_AS_SPELT[key](each) for each in values]
+    values = [spelt(each) for each in values]
     if len(set(values)) < len(values):
         raise ConfigError(f"{key} must not repeat a value; found {values!r}")
     return tuple(values)

@@ -91,7 +91,7 @@ def test_spelling_does_not_matter_where_it_tells_nothing_apart():
 
 
 def test_an_unknown_name_gets_the_closest():
-    with pytest.raises(ConfigError, match=r"'interior_pont', which is not known; allowed: 'interior point', .* more"):
+    with pytest.raises(ConfigError, match=r"'interior_pont', which is not known; there are: 'interior point', .* more"):
         registry.find("interior_pont")
     assert registry.find("interior_point")[0] == "interior point"
     assert target_registry.find("papers mixed")[0] == "paper's mixed"
@@ -100,8 +100,8 @@ def test_an_unknown_name_gets_the_closest():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mime:make", "no module 'mime' .* modules here: mine, typo"),
-        ("mine:mak", "no such name; found 'mak', which is not known; allowed: 'make'"),
+        ("mime:make", "'mime:make': no such module in .*; found 'mime', which is not known; there are: 'mine', 'typo'"),
+        ("mine:mak", "no such name; found 'mak', which is not known; there are: 'make'"),
         ("typo:make", r"SyntaxError: .*typo\.py, line 1"),
         ("mine:nothing", "mine:nothing is 3; allowed: an fbgmm.Algorithm"),
         ("mine:broken", r"OSError: no disk \(mine\.py, line \d+\)"),

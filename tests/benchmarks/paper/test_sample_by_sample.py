@@ -111,7 +111,7 @@ def test_a_method_of_ones_own_changes_nothing_about_the_others():
     [
         ({"kind": "file:few.csv", "metric": "L1"}, "'L1', which needs the true .* allowed with it: 'held_out'"),
         ({"kind": "file:few.csv", "metric": "held_out", "data_size": 5}, "holds 5 points, .* at most 4"),
-        ({"metric": "l2"}, "metric: found 'l2', which is not known; allowed: 'L1'"),
+        ({"metric": "l2"}, "metric: found 'l2', which is not known; there are: 'L1'"),
         ({"algorithm": "numpy.histogram"}, "algorithm: found 'numpy.histogram', which is not known"),
         ({"kind": ["beta22", "beta(2, 2)"]}, "kind must not repeat"),
     ],
