@@ -7,10 +7,13 @@ from flax import nnx
 from matplotlib.patches import Rectangle
 
 import fbgmm
-from fbgmm.nn.data.mnist import Digits
+from benchmarks.mnist.case import Case, folder_of
+from benchmarks.mnist.sliced_wasserstein import Descent
+from benchmarks.paper.config import ConfigError
 from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
 from fbgmm.nn.digits.latent import LatentMixture
 from fbgmm.nn.digits.training import History, Trained, decode
+from fbgmm.nn.train.progress import silent
 from paper_figures import style
 from paper_figures.__main__ import main
 from paper_figures.mnist import (
@@ -52,7 +55,7 @@ class Judge:
 
 
 @pytest.fixture
-def study(trained, latent):
+def study(trained, latent, tmp_path):
     images = RNG.integers(0, 256, (600, 28, 28)).astype(np.uint8)
     asked = []
 
@@ -60,8 +63,8 @@ def study(trained, latent):
         asked.append((jax.random.key_data(key).tolist(), digit))
         return np.full((count, 16), digit, np.float32)
 
-    digits = Digits(images, LABELS, images[:10], LABELS[:10])
-    return mnist.Study(digits, trained, Z, latent, {"one": sampler, "two": sampler}, Judge()), asked
+    case = Case(0, tmp_path, trained.decoder, Judge(), Z, LABELS, Z, LABELS, Z, Descent(), silent)
+    return mnist.Study(case, trained, images[0], 3, latent, {"one": sampler, "two": sampler}), asked
 
 
 @pytest.fixture(autouse=True)
@@ -176,11 +179,19 @@ def test_no_digits_are_an_error_that_says_what_to_do(tmp_path, monkeypatch, caps
     assert "train-images-idx3-ubyte.gz (9 bytes) is truncated or altered" in capsys.readouterr().err
 
 
-def test_a_folder_of_another_training_is_refused(study, tmp_path, monkeypatch):
+def test_a_folder_of_another_training_is_refused(tmp_path, monkeypatch):
     def other(*_):
-        raise ValueError("holds checkpoints of another training")
+        raise ConfigError("holds checkpoints of another training")
 
-    monkeypatch.setattr(mnist, "load_digits", lambda *_: study[0].digits)
-    monkeypatch.setattr(mnist, "train", other)
+    monkeypatch.setattr(mnist, "digits_of", lambda *_: None)
+    monkeypatch.setattr(mnist, "train_all", other)
     with pytest.raises(mnist.RequestError, match="another training"):
-        mnist.prepare(jax.random.key(0), Request(), tmp_path, lambda *_: None)
+        mnist.prepare(Request(), tmp_path, silent)
+
+
+def test_what_the_benchmark_has_made_is_drawn(tmp_path):
+    results, out = tmp_path / "results", tmp_path / "out"
+    assert Request(results=results).kept(folder_of, out) == folder_of(out, False)
+    folder_of(results, False).mkdir(parents=True)
+    assert Request(results=results).kept(folder_of, out) == folder_of(results, False)
+    assert Request(results=results, quick=True).kept(folder_of, out) == folder_of(out, True)
