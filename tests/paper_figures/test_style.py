@@ -148,7 +148,7 @@ def test_bad_requests_are_refused_before_any_work(pictures, tmp_path, monkeypatc
 
 def test_without_pictures_it_says_which_are_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("FBGMM_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"no picture .*starry_night\.jpg; name one with --target, or a folder"):
+    with pytest.raises(FileNotFoundError, match=r"no picture .*sunflowers\.jpg; name one with --style2, or a folder"):
         planned(Request())
 
 
