@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from fbgmm.nn.style.transfer import Settings, Stylised, grams_of
 from fbgmm.nn.train.progress import Progress
 
 from ..harness import report
-from ..harness.timing import added_memory
+from ..harness.timing import added_memory, race, seconds_of
 from ..speed.peers import kdepy_fft, sklearn_em
 from .pictures import Paths, Pictures, made_of, prepare
 from .run import Sizes
@@ -55,11 +54,10 @@ def study_of(sizes: Sizes, seed: int, paths: Paths, progress: Progress) -> Study
 def fits(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """Seconds and memory of one call for all entries, and of loops over them."""
     data = blended(*study.pictures.grams, 0.5)
-    jax.block_until_ready(GramMixture.fit(data).mixture.pi)
-    seconds = [_seconds(partial(GramMixture.fit, data)) for _ in range(5)]
+    ((name, timing),) = race({"fbgmm, one call": lambda: GramMixture.fit(data).mixture.pi}, 5, budget=600)
     memory, _ = added_memory(_FIT.format(crops=study.sizes.crops))
     E = data.shape[1]
-    rows = [_fit_row("fbgmm, one call", E, float(np.median(seconds)), E, round(memory))]
+    rows = [_fit_row(name, E, timing.median, E, round(memory))]
     wide = np.flatnonzero(np.ptp(data, axis=0) > 0)
     some = np.random.default_rng(0).choice(wide, study.sizes.entries, replace=False)
     columns = [np.ascontiguousarray(data[:, e], np.float64) for e in some]
@@ -71,7 +69,7 @@ def fits(study: Study, progress: Progress) -> list[dict[str, Any]]:
                 peer(scaled[0])
             except ModuleNotFoundError:  # a peer that is not installed has no row
                 continue
-            spent = _seconds(lambda p=peer, s=scaled: [p(x) for x in s])
+            spent = seconds_of(partial(list, map(peer, scaled)))
         rows.append(_fit_row(name, len(some), spent, E, "-"))
         progress("fits", len(rows), 3)
     return rows
@@ -80,13 +78,6 @@ def fits(study: Study, progress: Progress) -> list[dict[str, Any]]:
 def _fit_row(name: str, fitted: int, seconds: float, entries: int, memory: Any) -> dict[str, Any]:
     whole = seconds * entries / fitted
     return {"method": name, "entries_fitted": fitted, "seconds": seconds, "seconds_for_all": whole, "MiB_added": memory}
-
-
-def _seconds(work: Any) -> float:
-    started = time.perf_counter()
-    result = work()
-    jax.block_until_ready(result.mixture.pi if isinstance(result, GramMixture) else 0)
-    return time.perf_counter() - started
 
 
 def samplers(study: Study, progress: Progress) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Figures 8 to 10: what they show is what they were given. Networks without training, a stand-in for the densities."""
 
+import argparse
+
 import jax
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ from flax import nnx
 from matplotlib.patches import Rectangle
 
 import fbgmm
-from benchmarks.mnist.case import Case, folder_of
-from benchmarks.mnist.sliced_wasserstein import Descent
+from benchmarks.mnist.case import folder_of
 from benchmarks.paper.config import ConfigError
+from fbgmm.nn.data.mnist import Digits
 from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
 from fbgmm.nn.digits.latent import LatentMixture
 from fbgmm.nn.digits.training import History, Trained, decode
@@ -55,7 +57,7 @@ class Judge:
 
 
 @pytest.fixture
-def study(trained, latent, tmp_path):
+def study(trained, latent):
     images = RNG.integers(0, 256, (600, 28, 28)).astype(np.uint8)
     asked = []
 
@@ -63,8 +65,9 @@ def study(trained, latent, tmp_path):
         asked.append((jax.random.key_data(key).tolist(), digit))
         return np.full((count, 16), digit, np.float32)
 
-    case = Case(0, tmp_path, trained.decoder, Judge(), Z, LABELS, Z, LABELS, Z, Descent(), silent)
-    return mnist.Study(case, trained, images[0], 3, latent, {"one": sampler, "two": sampler}), asked
+    digits = Digits(images, LABELS, images[:10], LABELS[:10])
+    case = argparse.Namespace(z=Z, labels=LABELS, digits=digits, decoder=trained.decoder, judge=Judge())
+    return mnist.Study(case, trained, latent, {"one": sampler, "two": sampler}), asked
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +161,7 @@ def test_pairs_are_mixed_from_the_codes_of_both(study):
 
 @pytest.mark.slow
 def test_all_figures_are_written_by_name(study, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(mnist, "prepare", lambda *_: study[0])
+    monkeypatch.setattr(mnist, "studied", lambda *_: study[0])
     assert main(["mnist", "--out", str(tmp_path)]) == 0
     names = "figure8", "figure9", "figure10", "mnist_densities"
     expected = [str(tmp_path / f"{name}.{extension}") for name in names for extension in ("pdf", "png")]
@@ -183,10 +186,9 @@ def test_a_folder_of_another_training_is_refused(tmp_path, monkeypatch):
     def other(*_):
         raise ConfigError("holds checkpoints of another training")
 
-    monkeypatch.setattr(mnist, "digits_of", lambda *_: None)
-    monkeypatch.setattr(mnist, "train_all", other)
+    monkeypatch.setattr(mnist, "prepare", other)
     with pytest.raises(mnist.RequestError, match="another training"):
-        mnist.prepare(Request(), tmp_path, silent)
+        mnist.studied(Request(), tmp_path, silent)
 
 
 def test_what_the_benchmark_has_made_is_drawn(tmp_path):
