@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from ..harness import cells, environment, report
-from ..harness.files import write_json, write_text
 from ..paper.config import ConfigError
 
 PARTS = "fits", "samplers", "blending", "diversity"
@@ -72,12 +71,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
                 study = study or measures.study_of(sizes, arguments.seed, paths, progress)
                 found = {"rows": measure(study, progress)}
                 cells.write(path, identity, found)
-            write_json(
-                out / f"style-{part}.json", {"part": part, **settings, **environment.description("float32"), **found}
-            )
-            sheet = as_sheet(part, found["rows"], sizes)
-            write_text(out / f"style-{part}.md", sheet.markdown())
-            sheet.show(console)
+            record = {"part": part, **settings, **environment.description("float32"), **found}
+            report.publish(out, f"style-{part}", record, [as_sheet(part, found["rows"], sizes)], console)
 
 
 def chosen_sizes(arguments: argparse.Namespace) -> Sizes:
