@@ -74,7 +74,7 @@ def at_line(module: str, line: int) -> Name:
 
 def _version(package: str) -> str | None:
     try:
-        return importlib.metadata.version(package)
+        return importlib.metadata.version({"sklearn": "scikit-learn"}.get(package, package))
     except importlib.metadata.PackageNotFoundError:
         others = _distributions().get(package)
         return importlib.metadata.version(others[0]) if others else None
@@ -114,13 +114,12 @@ def _source(module: str) -> _Source | None:
         if isinstance(body := getattr(node, "body", None), list):
             body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     for statement in tree.body:
-        imported = _imports(statement, source.package)
+        imported = {} if isinstance(statement, _DEFINITIONS) else _imports(statement, source.package)
         names = _bindings(statement)
         for name in names:
             source.bound.setdefault(name, []).append(statement)
         source.stars.extend(target[0] for name, target in imported.items() if target[-1] == "*")
-        if not isinstance(statement, _DEFINITIONS):
-            source.imported.update(imported)
+        source.imported.update(imported)
         is_main = isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
         if not (names or imported or is_main):
             source.others.append(statement)
@@ -227,7 +226,7 @@ def _origin(module: str, *chain: str) -> Name:
     target = source.imported.get(first)
     if target is not None and target != (module, first):
         return _origin(*target, *rest)
-    if is_own(f"{module}.{first}"):
+    if source.package == module and is_own(f"{module}.{first}"):
         return _origin(f"{module}.{first}", *rest)
     found = (_origin(star, *chain) for star in source.stars)
     return next((name for name in found if name.module != "builtins"), Name("builtins", first))
