@@ -15,13 +15,15 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 OWN = "fbgmm", "benchmarks", "paper_figures"
 """Packages whose code counts even where they are installed; so does that of modules that are not installed."""
 
 KEEPERS = {f"{__package__}.{module}" for module in ("arrays", "cells", "dependencies", "files")}
 """Modules that only say what a result follows from, and keep it."""
+
+_DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 
 
 class Name(NamedTuple):
@@ -32,12 +34,7 @@ class Name(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Code that was found.
-
-    Attributes:
-        digest: of all of it.
-        versions: of the installed packages it uses; None for one that is not there.
-    """
+    """A digest of code, and the versions of the installed packages it uses; None for one that is not there."""
 
     digest: str
     versions: dict[str, str | None]
@@ -51,7 +48,7 @@ def code_of(roots: frozenset[Name], without: frozenset[Name] = frozenset()) -> C
     todo = list(roots)
     while todo:
         name = todo.pop()
-        if _source(name.module) is None:
+        if not is_own(name.module):
             packages.add(name.module.split(".")[0])
         elif name not in found and name not in without and name.module not in KEEPERS:
             found[name], used = _definition(name)
@@ -77,7 +74,7 @@ def at_line(module: str, line: int) -> Name:
 
 def _version(package: str) -> str | None:
     try:
-        return importlib.metadata.version(package)
+        return importlib.metadata.version({"sklearn": "scikit-learn"}.get(package, package))
     except importlib.metadata.PackageNotFoundError:
         others = _distributions().get(package)
         return importlib.metadata.version(others[0]) if others else None
@@ -113,21 +110,18 @@ def _source(module: str) -> _Source | None:
     is_package = path.is_dir() or path.name == "__init__.py"
     source = _Source(module if is_package else module.rpartition(".")[0], {}, {}, [], [])
     tree = ast.parse("" if path.is_dir() else path.read_bytes())
-    for node in ast.walk(tree):
+    for node in ast.walk(tree):  # docstrings go
         if isinstance(body := getattr(node, "body", None), list):
-            body[:] = [
-                part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
-            ]
+            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     for statement in tree.body:
-        imported, stars = _imports(statement, source.package)
-        source.stars.extend(stars)
+        imported = {} if isinstance(statement, _DEFINITIONS) else _imports(statement, source.package)
         names = _bindings(statement)
         for name in names:
             source.bound.setdefault(name, []).append(statement)
-        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            source.imported.update(imported)
+        source.stars.extend(target[0] for name, target in imported.items() if target[-1] == "*")
+        source.imported.update(imported)
         is_main = isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
-        if not (names or imported or stars or is_main):
+        if not (names or imported or is_main):
             source.others.append(statement)
     return source
 
@@ -137,41 +131,30 @@ def _path(module: str) -> Path | None:
     top, *inner = module.split(".")
     if not top or top in sys.stdlib_module_names:
         return None
-    if module == "__main__":
-        file = getattr(sys.modules[module], "__file__", None)
-        return None if file is None else Path(file)
     try:
         spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        spec = None
-    places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+        places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or ""])
+    except ValueError:  # the program itself, run as a file
+        places = [getattr(sys.modules[top], "__file__", "")]
     if not places or (top not in OWN and {"site-packages", "dist-packages"} & {*Path(places[0]).parts}):
         return None
     path = Path(places[0]).joinpath(*inner)
     return next((p for p in (path / "__init__.py", path.with_suffix(".py"), path) if p.exists()), None)
 
 
-def _remove_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            body[:] = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-
-
-def _imports(node: ast.AST, package: str) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """What the imports anywhere in a statement bind, and the modules of which they import everything."""
+def _imports(node: ast.AST, package: str) -> dict[str, tuple[str, ...]]:
+    """What the imports anywhere in a statement bind."""
     bound: dict[str, tuple[str, ...]] = {}
-    stars: list[str] = []
     for part in ast.walk(node):
         if isinstance(part, ast.Import):
             for alias in part.names:
                 name = alias.asname or alias.name.split(".")[0]
                 bound[name] = (alias.name if alias.asname else name,)
         elif isinstance(part, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - part.level + 1] if part.level else []
+            above = package.split(".")[: package.count(".") + 2 - part.level] if part.level else []
             origin = ".".join([*above, *([part.module] if part.module else [])])
-            stars += [origin for alias in part.names if alias.name == "*"]
-            bound |= {alias.asname or alias.name: (origin, alias.name) for alias in part.names if alias.name != "*"}
-    return bound, stars
+            bound |= {alias.asname or alias.name: (origin, alias.name) for alias in part.names}
+    return bound
 
 
 def _bindings(statement: ast.stmt) -> set[str]:
@@ -180,7 +163,7 @@ def _bindings(statement: ast.stmt) -> set[str]:
     todo: list[ast.AST] = [statement]
     while todo:
         part = todo.pop()
-        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(part, _DEFINITIONS):
             names.add(part.name)
         elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
             names.add(part.id)
@@ -192,25 +175,21 @@ def _bindings(statement: ast.stmt) -> set[str]:
 @functools.cache
 def _definition(name: Name) -> tuple[str, tuple[Name, ...]]:
     """The code that binds a name, with what its module does beside, and the names that these use."""
-    source: Any = _source(name.module)
+    source = _source(name.module)
+    assert source is not None
     bound = source.bound.get(name.name, []) if name.name else [s for each in source.bound.values() for s in each]
-    used: list[Name] = []
-    if not name.name:
-        used += [_origin(*target) for target in source.imported.values()]
-        used += [Name(star, "") for star in source.stars]
+    used = [] if name.name else [_origin(*target) for target in source.imported.values() if target[-1] != "*"]
+    used += [] if name.name else [Name(star, "") for star in source.stars]
     statements = [*bound, *source.others]
     for statement in statements:
-        inner, _ = _imports(statement, source.package)
+        inner = _imports(statement, source.package)
         for first, *attributes in _chains(statement):
-            if first in inner:
-                used.append(_origin(*inner[first], *attributes))
-            elif first in source.bound or first in source.imported or source.stars:
-                used.append(_origin(name.module, first, *attributes))
-        used += _imported_by_name(statement)
+            used.append(_origin(*inner.get(first, (name.module, first)), *attributes))
+        used += [Name(module, "") for module in _imported_by_name(statement)]
     return "\n".join(map(ast.dump, statements)), tuple(dict.fromkeys(used))
 
 
-def _chains(statement: ast.stmt) -> Iterator[list[str]]:
+def _chains(statement: ast.stmt) -> Iterator[tuple[str, ...]]:
     """Names in a statement, each with the attributes that are taken of it."""
     todo: list[tuple[ast.AST, tuple[str, ...]]] = [(statement, ())]
     while todo:
@@ -218,22 +197,22 @@ def _chains(statement: ast.stmt) -> Iterator[list[str]]:
         if isinstance(part, ast.Attribute):
             todo.append((part.value, (part.attr, *attributes)))
         elif isinstance(part, ast.Name):
-            yield [part.id, *attributes]
+            yield part.id, *attributes
         else:
             todo += [(child, ()) for child in ast.iter_child_nodes(part)]
 
 
-def _imported_by_name(statement: ast.stmt) -> Iterator[Name]:
+def _imported_by_name(statement: ast.stmt) -> Iterator[str]:
     """Modules that `import_module("…")` imports."""
     for part in ast.walk(statement):
         if isinstance(part, ast.Call) and "import_module" in ast.dump(part.func) and part.args:
             module = getattr(part.args[0], "value", None)
             if isinstance(module, str) and not module.startswith("."):
-                yield Name(module, "")
+                yield module
 
 
 def _origin(module: str, *chain: str) -> Name:
-    """Where a name of a module is defined, whatever modules it is imported through.
+    """Where a name of a module is defined, whatever modules it is imported through; a built-in one if nowhere.
 
     Args:
         chain: the name and the attributes that are taken of it; those of modules are followed.
@@ -247,7 +226,7 @@ def _origin(module: str, *chain: str) -> Name:
     target = source.imported.get(first)
     if target is not None and target != (module, first):
         return _origin(*target, *rest)
-    if _source(f"{module}.{first}") is not None:
+    if source.package == module and is_own(f"{module}.{first}"):
         return _origin(f"{module}.{first}", *rest)
     found = (_origin(star, *chain) for star in source.stars)
     return next((name for name in found if name.module != "builtins"), Name("builtins", first))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,34 +41,44 @@ FULL = Sizes()
 QUICK = Sizes(2000, Settings(epochs=24), 12, Descent(steps=200))  # epochs of fewer steps
 
 
-class Case(NamedTuple):
-    """What the methods of one seed share.
+@dataclass(frozen=True)
+class Case:
+    """What the methods of one seed share; codes and features are computed when they are first asked for.
 
     Attributes:
         folder: of what is kept.
-        decoder: of codes.
-        judge: of images.
-        z, labels: codes of the training images, shape (N, D), and their digits, shape (N,).
-        test_z, test_labels: the same of the test images.
-        test_features: what the judge sees in the test images, shape (M, 96).
     """
 
     seed: int
-    folder: Path
+    sizes: Sizes
+    digits: Digits
+    encoder: Encoder
     decoder: Decoder
     judge: Judge
-    z: np.ndarray
-    labels: np.ndarray
-    test_z: np.ndarray
-    test_labels: np.ndarray
-    test_features: np.ndarray
-    descent: Descent
+    folder: Path
     progress: Progress
 
+    @cached_property
+    def z(self) -> np.ndarray:
+        """Codes of the training images, shape (N, D)."""
+        return encode(self.encoder, self.digits.train_images)
 
-def digits_of(sizes: Sizes, progress: Progress) -> Digits:
-    """The images of a run."""
-    return Digits(*(part[: sizes.images] for part in load_digits(progress)))
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return self.digits.train_labels.astype(np.int32)
+
+    @cached_property
+    def test_z(self) -> np.ndarray:
+        return encode(self.encoder, self.digits.test_images)
+
+    @cached_property
+    def test_labels(self) -> np.ndarray:
+        return self.digits.test_labels.astype(np.int32)
+
+    @cached_property
+    def test_features(self) -> np.ndarray:
+        """What the judge sees in the test images, shape (M, 96)."""
+        return self.judge.features(self.digits.test_images / np.float32(255))
 
 
 def folder_of(out: Path, quick: bool) -> Path:
@@ -74,45 +86,24 @@ def folder_of(out: Path, quick: bool) -> Path:
     return out / ("mnist-cells-quick" if quick else "mnist-cells")
 
 
-def train_all(seed: int, digits: Digits, folder: Path, sizes: Sizes, progress: Progress) -> tuple[Trained, Judge]:
+def digits_of(sizes: Sizes, progress: Progress) -> Digits:
+    """The images of a run."""
+    return Digits(*(part[: sizes.images] for part in load_digits(progress)))
+
+
+def prepare(seed: int, sizes: Sizes, folder: Path, progress: Progress) -> tuple[Case, Trained]:
     """Trains (or finds trained by this code) the autoencoder of a seed, and the judge.
 
     Raises:
         ConfigError: the folder holds a training on other images.
     """
-    training = identity(train, sizes.training)
-    judging = identity(judge, sizes.judge_epochs)
-    images, labels = digits.train_images, digits.train_labels
-    where = folder / f"autoencoder-seed{seed}-{training}"
+    digits = digits_of(sizes, progress)
+    data, training = (digits.train_images, digits.train_labels), sizes.training
     try:
-        trained = train(jax.random.key(seed), images, labels, where, sizes.training, progress)
-        classifier = judge(folder / f"judge-{judging}", digits, progress, sizes.judge_epochs)
+        where = folder / f"autoencoder-seed{seed}-{identity(train, training)}"
+        trained = train(jax.random.key(seed), *data, where, training, progress)
+        where = folder / f"judge-{identity(judge, sizes.judge_epochs)}"
+        classifier = judge(where, digits, progress, sizes.judge_epochs)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return trained, classifier
-
-
-def encoded(
-    seed: int,
-    encoder: Encoder,
-    decoder: Decoder,
-    judge: Judge,
-    digits: Digits,
-    folder: Path,
-    sizes: Sizes,
-    progress: Progress,
-) -> Case:
-    """The codes of all images by trained networks."""
-    return Case(
-        seed=seed,
-        folder=folder,
-        decoder=decoder,
-        judge=judge,
-        z=encode(encoder, digits.train_images),
-        labels=digits.train_labels.astype(np.int32),
-        test_z=encode(encoder, digits.test_images),
-        test_labels=digits.test_labels.astype(np.int32),
-        test_features=judge.features(digits.test_images / np.float32(255)),
-        descent=sizes.descent,
-        progress=progress,
-    )
+    return Case(seed, sizes, digits, trained.encoder, trained.decoder, classifier, folder, progress), trained

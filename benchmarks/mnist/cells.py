@@ -14,7 +14,7 @@ from fbgmm.nn.digits.training import decode
 
 from ..harness import cells
 from . import unsupervised
-from .case import Case, Sizes, encoded, train_all
+from .case import Case, Sizes, prepare
 from .methods import GROUPS, METHODS, Density
 from .sample_quality import confusion, diversity, frechet_distance, manifold
 
@@ -66,7 +66,7 @@ def measure_groups(case: Case, groups: unsupervised.Groups) -> dict[str, Any]:
 def identity(kind: str, name: str, sizes: Sizes) -> str:
     """Of the code and settings that a result depends on; for a rival, this library's densities are not among them."""
     made = (METHODS[name], measure) if kind == "digits" else (GROUPS[name], measure_groups)
-    return cells.identity(*made, train_all, encoded, sizes)
+    return cells.identity(*made, prepare, sizes)
 
 
 def path_of(folder: Path, seed: int, kind: str, name: str) -> Path:
@@ -81,7 +81,7 @@ def results(folder: Path, sizes: Sizes, seeds: Iterable[int]) -> Iterator[tuple[
                 yield seed, kind, name, cells.read(path_of(folder, seed, kind, name), identity(kind, name, sizes))
 
 
-def make(case: Case, kind: str, name: str, sizes: Sizes) -> None:
+def make(case: Case, kind: str, name: str) -> None:
     """Fits and measures one method, and writes the result."""
     found = measure(case, METHODS[name](case)) if kind == "digits" else measure_groups(case, GROUPS[name](case))
-    cells.write(path_of(case.folder, case.seed, kind, name), identity(kind, name, sizes), found)
+    cells.write(path_of(case.folder, case.seed, kind, name), identity(kind, name, case.sizes), found)

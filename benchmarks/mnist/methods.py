@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -13,6 +12,7 @@ import numpy as np
 from fbgmm.nn.digits.autoencoder import CLASSES
 from fbgmm.nn.digits.latent import LatentMixture
 
+from ..harness.timing import race
 from . import unsupervised
 from .case import Case
 from .report import CEILING, EM_DIAGONAL, EM_FULL, INDEPENDENT, OURS, SW
@@ -42,14 +42,11 @@ def fit_ours(case: Case, independent: bool) -> Density:
         found = LatentMixture.fit(case.z, case.labels, CLASSES, independent=independent, seed=case.seed)
         return jax.block_until_ready(found)
 
-    found, seconds = fit(), []  # the first call compiles
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        fit()
-        seconds.append(time.perf_counter() - started)
+    found = fit()
+    ((_, timing),) = race({OURS: fit}, ROUNDS, budget=60)
     shares = np.zeros((CLASSES, 1)) if found.log_shares is None else np.asarray(found.log_shares)
     components = np.isfinite(shares).sum(axis=1).tolist()
-    return Density(found.sample, found.log_prob, float(np.median(seconds)), {"components": components})
+    return Density(found.sample, found.log_prob, timing.median, {"components": components})
 
 
 def em_rival(case: Case, covariance: Literal["full", "diag"] = "full") -> Rival:
@@ -61,7 +58,7 @@ def em_rival(case: Case, covariance: Literal["full", "diag"] = "full") -> Rival:
 def sw_rival(case: Case) -> Rival:
     """By sliced Wasserstein distance, or what that gave before."""
     key = jax.random.fold_in(jax.random.key(case.seed), 1)
-    fit = partial(sw_gmm, key, case.z, case.labels, descent=case.descent)
+    fit = partial(sw_gmm, key, case.z, case.labels, descent=case.sizes.descent)
     return kept(case.folder / f"seed{case.seed}_SW.npz", fit, case.progress)
 
 
@@ -100,7 +97,7 @@ def group_em(case: Case) -> unsupervised.Groups:
 
 
 def group_sw(case: Case) -> unsupervised.Groups:
-    return unsupervised.sw(jax.random.key(case.seed), case.z, descent=case.descent)
+    return unsupervised.sw(jax.random.key(case.seed), case.z, descent=case.sizes.descent)
 
 
 GROUPS: dict[str, Callable[[Case], unsupervised.Groups]] = {OURS: group_ours, EM_FULL: group_em, SW: group_sw}

@@ -41,15 +41,15 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         raise ConfigError(f'mnist needs {", ".join(absent)}; install with: pip install -e ".[bench,nn,peers]"')
     from fbgmm.nn.train.progress import progress_bars  # here: the other benchmarks do without the extra `nn`
 
-    from . import case as cases
     from . import cells
+    from .case import FULL, QUICK, folder_of, prepare
 
     quick = arguments.quick
     number = arguments.seeds if arguments.seeds is not None else 1 if quick else SEEDS
     if number < 1:
         raise ConfigError(f"--seeds: {number} is too small")
-    sizes, seeds = cases.QUICK if quick else cases.FULL, range(number)
-    folder = cases.folder_of(arguments.out, quick)
+    sizes, seeds = QUICK if quick else FULL, range(number)
+    folder = folder_of(arguments.out, quick)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     todo: dict[int, list[tuple[str, str]]] = {}
@@ -60,11 +60,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         console.print(f"all results were there already, in {folder}")
     with progress_bars() as progress:
         for seed, missing in todo.items():
-            digits = cases.digits_of(sizes, progress)
-            trained, judge = cases.train_all(seed, digits, folder, sizes, progress)
-            case = cases.encoded(seed, trained.encoder, trained.decoder, judge, digits, folder, sizes, progress)
+            case, _ = prepare(seed, sizes, folder, progress)
             for i, (kind, name) in enumerate(missing):
-                cells.make(case, kind, name, sizes)
+                cells.make(case, kind, name)
                 progress(f"methods, seed {seed}", i + 1, len(missing))
     records = [(seed, kind, name, f) for seed, kind, name, f in cells.results(folder, sizes, seeds) if f is not None]
     write_report(arguments.out, records, environment.description("float32"), console, quick)

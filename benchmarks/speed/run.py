@@ -18,8 +18,7 @@ from rich.progress import Progress
 import fbgmm
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
+from ..harness.report import Sheet, publish
 from ..harness.timing import Timing, Work, added_memory, race
 from ..methods import registry
 
@@ -251,11 +250,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         "versions": environment.versions(),
     }
     tables = [*sheets(found, environment.device()), facts(record)]
-    write_json(arguments.out / "speed.json", record)
-    write_text(arguments.out / "speed.md", "\n".join(table.markdown() for table in tables))
+    publish(arguments.out, "speed", record, tables, console)
     plot(found, sizes, arguments.out / "speed.png")
-    for table in tables:
-        table.show(console)
 
 
 def facts(record: dict[str, Any]) -> Sheet:

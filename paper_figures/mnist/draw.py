@@ -7,6 +7,7 @@ drawn. With `--pretrained` they are those of the repository; the discriminator i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.mnist.case import FULL, QUICK, Case, digits_of, encoded, folder_of, train_all
+from benchmarks.mnist.case import FULL, QUICK, Case, folder_of, prepare
 from benchmarks.mnist.methods import em_rival, sw_rival
 from benchmarks.paper.config import ConfigError
 from fbgmm.nn.digits.autoencoder import CLASSES
@@ -41,15 +42,12 @@ class Study(NamedTuple):
 
     Attributes:
         trained: None where the networks are those of the repository.
-        image, label: a test digit.
         latent: as in the paper, each latent dimension for itself.
         samplers: methods by name.
     """
 
     case: Case
     trained: Trained | None
-    image: np.ndarray
-    label: int
     latent: LatentMixture
     samplers: dict[str, Sampler]
 
@@ -57,44 +55,37 @@ class Study(NamedTuple):
 def draw(request: Request, out: Path, progress: Progress) -> Iterator[tuple[str, Figure]]:
     """Names and figures, in the paper's order."""
     key_codes, key_samples, key_pairs = jax.random.split(jax.random.key(request.seed), 3)
-    study = prepare(request, out, progress)
-    case = study.case
+    study = studied(request, out, progress)
+    case, digits = study.case, study.case.digits
     if study.trained is not None:
-        yield "figure8", mnist_structure.draw(key_codes, study.image, study.label, study.trained, study.latent)
+        image, label = digits.test_images[0], int(digits.test_labels[0])
+        yield "figure8", mnist_structure.draw(key_codes, image, label, study.trained, study.latent)
     yield "figure9", mnist_samples.draw_rows(sampled(key_samples, study), case.judge)
     yield "figure10", mnist_samples.draw_mixed(mixed(key_pairs, study))
     yield "mnist_densities", mnist_densities.draw(case.z, case.labels, study.latent)
 
 
-def prepare(request: Request, out: Path, progress: Progress) -> Study:
+def studied(request: Request, out: Path, progress: Progress) -> Study:
     """Trains, encodes and fits, or reads what is there.
 
     Raises:
         RequestError: the folder holds another training, or one that cannot be read.
     """
-    sizes = QUICK if request.quick else FULL
-    digits, folder, trained = digits_of(sizes, progress), request.kept(folder_of, out), None
+    sizes, folder = QUICK if request.quick else FULL, request.kept(folder_of, out)
     if request.pretrained:
-        stored = pretrained.load()
-        networks = stored.encoder, stored.decoder, stored.judge
+        case, rivals = pretrained.load(request.seed, sizes, progress)
+        trained = None
     else:
         try:
-            trained, judge = train_all(request.seed, digits, folder, sizes, progress)
+            case, trained = prepare(request.seed, sizes, folder, progress)
         except ConfigError as error:
             raise RequestError(str(error)) from error
-        networks = trained.encoder, trained.decoder, judge
-    case = encoded(request.seed, *networks, digits, folder, sizes, progress)
-    latent, rotated = (
-        LatentMixture.fit(case.z, case.labels, CLASSES, independent=independent, seed=case.seed)
-        for independent in (True, False)
-    )
-    samplers: dict[str, Sampler] = {
-        "ours, as in the paper": latent.sample,
-        "ours, rotated": rotated.sample,
-        "SW-GMM": (stored.sw if request.pretrained else sw_rival(case)).sample,
-        "EM-GMM": (stored.em if request.pretrained else em_rival(case)).sample,
-    }
-    return Study(case, trained, digits.test_images[0], int(digits.test_labels[0]), latent, samplers)
+        rivals = sw_rival(case), em_rival(case)
+    fit = partial(LatentMixture.fit, case.z, case.labels, CLASSES, seed=case.seed)
+    latent, rotated = fit(independent=True), fit(independent=False)
+    samplers: dict[str, Sampler] = {"ours, as in the paper": latent.sample, "ours, rotated": rotated.sample}
+    samplers |= {name: rival.sample for name, rival in zip(("SW-GMM", "EM-GMM"), rivals, strict=True)}
+    return Study(case, trained, latent, samplers)
 
 
 def sampled(key: jax.Array, study: Study) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,14 @@ from flax import nnx
 from benchmarks.harness import environment
 from benchmarks.harness.arrays import halved, read_arrays, write_arrays
 from benchmarks.harness.cells import identity
-from benchmarks.mnist.case import FULL, digits_of, encoded, folder_of, train_all
+from benchmarks.mnist.case import FULL, Case, Sizes, digits_of, folder_of, prepare
 from benchmarks.mnist.judge import Classifier, Judge
 from benchmarks.mnist.judge import judge as train_judge
 from benchmarks.mnist.methods import em_rival, sw_rival
 from benchmarks.mnist.rivals import Rival, arrays_of, described, em_gmm, restored, sw_gmm
 from fbgmm.nn.digits.autoencoder import Decoder, Encoder
 from fbgmm.nn.digits.training import train
-from fbgmm.nn.train.progress import progress_bars
+from fbgmm.nn.train.progress import Progress, progress_bars
 
 from ..request import RequestError
 
@@ -35,27 +35,17 @@ COMMAND = "python -m paper_figures.mnist.pretrained"
 SEED = 0
 
 
-class Pretrained(NamedTuple):
-    """What the files hold."""
-
-    encoder: Encoder
-    decoder: Decoder
-    judge: Judge
-    em: Rival
-    sw: Rival
-
-
-def load(folder: Path = FOLDER) -> Pretrained:
-    """Reads all files.
+def load(seed: int, sizes: Sizes, progress: Progress, folder: Path = FOLDER) -> tuple[Case, tuple[Rival, Rival]]:
+    """The trained networks with the images, and the rivals by sliced Wasserstein distance and by EM.
 
     Raises:
-        RequestError: one is missing or damaged.
+        RequestError: a file is missing or damaged.
     """
-    encoder, decoder, classifier = (
-        _network(kind, _read(folder, name)[1])
-        for kind, name in ((Encoder, "encoder"), (Decoder, "decoder"), (Classifier, "judge"))
-    )
-    return Pretrained(encoder, decoder, Judge(classifier), *(restored(*_read(folder, name)) for name in ("em", "sw")))
+    kinds = {"encoder": Encoder, "decoder": Decoder, "judge": Classifier}
+    encoder, decoder, classifier = (_network(kind, _read(folder, name)[1]) for name, kind in kinds.items())
+    sw, em = (restored(*_read(folder, name)) for name in ("sw", "em"))
+    case = Case(seed, sizes, digits_of(sizes, progress), encoder, decoder, Judge(classifier), folder, progress)
+    return case, (sw, em)
 
 
 def _read(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -87,16 +77,14 @@ def _named(place: tuple[Any, ...]) -> str:
 def write(out: Path, results: Path) -> None:
     """Trains and fits, or finds trained and fitted below `results`, and writes the files."""
     with progress_bars() as progress:
-        digits, folder = digits_of(FULL, progress), folder_of(results, False)
-        trained, judge = train_all(SEED, digits, folder, FULL, progress)
-        case = encoded(SEED, trained.encoder, trained.decoder, judge, digits, folder, FULL, progress)
+        case, _ = prepare(SEED, FULL, folder_of(results, False), progress)
         fits = {"em": (em_rival(case), em_gmm), "sw": (sw_rival(case), sw_gmm)}
     made = {"command": COMMAND, "seed": SEED, **environment.description("float32")}
     coder, judging = identity(train, FULL.training), identity(train_judge, FULL.judge_epochs)
     networks = {
-        "encoder": (trained.encoder, coder),
-        "decoder": (trained.decoder, coder),
-        "judge": (nnx.merge(*judge.classifier), judging),
+        "encoder": (case.encoder, coder),
+        "decoder": (case.decoder, coder),
+        "judge": (nnx.merge(*case.judge.classifier), judging),
     }
     for name, (network, code) in networks.items():
         write_arrays(out / f"{name}.npz", {**made, "identity": code}, _weights(network))

@@ -49,8 +49,10 @@ def case(monkeypatch, tmp_path):
     monkeypatch.setattr(mnist_cells, "decode", lambda decoder, codes: as_images(codes))
     z, labels = toy_codes(0, 60)
     test_z, test_labels = toy_codes(1, 30)
-    shared = (z, labels, test_z, test_labels, test_z)
-    return mnist_case.Case(0, tmp_path, None, NearestCentre(), *shared, Descent(steps=20), silent)
+    codes = {"z": z, "labels": labels, "test_z": test_z, "test_labels": test_labels, "test_features": test_z}
+    sizes = mnist_case.QUICK._replace(descent=Descent(steps=20))
+    networks = {"decoder": None, "judge": NearestCentre()}
+    return argparse.Namespace(seed=0, sizes=sizes, folder=tmp_path, progress=silent, **networks, **codes)
 
 
 @pytest.mark.slow
@@ -106,20 +108,17 @@ def without_training(monkeypatch):
     """The command with what takes long replaced; returns the list of (seed, kind, method) that were made."""
     made = []
 
-    def encoded(seed, *rest):
-        return argparse.Namespace(seed=seed, folder=rest[4])
+    def prepare(seed, sizes, folder, progress):
+        return argparse.Namespace(seed=seed, sizes=sizes, folder=folder), None
 
-    def make(case, kind, name, sizes):
+    def make(case, kind, name):
         made.append((case.seed, kind, name))
         group = {"purity": 0.8, "digits": 9, "log_likelihood": -20.0, "seconds": 1.0}
         found = fake_measures(name, case.seed) if kind == "digits" else group
         path = mnist_cells.path_of(case.folder, case.seed, kind, name)
-        cells.write(path, mnist_cells.identity(kind, name, sizes), found)
+        cells.write(path, mnist_cells.identity(kind, name, case.sizes), found)
 
-    networks = argparse.Namespace(encoder=None, decoder=None)
-    monkeypatch.setattr(mnist_case, "train_all", lambda *_: (networks, None))
-    monkeypatch.setattr(mnist_case, "encoded", encoded)
-    monkeypatch.setattr(mnist_case, "digits_of", lambda *_: None)
+    monkeypatch.setattr(mnist_case, "prepare", prepare)
     monkeypatch.setattr(mnist_cells, "make", make)
     return made
 
@@ -161,8 +160,9 @@ def test_the_fit_of_a_rival_is_kept(case, monkeypatch):
     again = mnist_methods.fit_sw(case)
     assert again[2:] == first[2:]
     np.testing.assert_array_equal(again.log_prob(case.test_z, 3), first.log_prob(case.test_z, 3))
+    case.z += 1  # other codes are fitted anew
     with pytest.raises(AttributeError):
-        mnist_methods.fit_sw(case._replace(z=case.z + 1))  # other codes are fitted anew
+        mnist_methods.fit_sw(case)
 
 
 def test_the_tables_hold_means_intervals_and_ratios(tmp_path):
