@@ -41,7 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder of all that is written (figures)")
     parser.add_argument("--quick", action="store_true", help="fewer experiments for the loss curves, fewer digits")
     parser.add_argument("--seed", type=int, default=0, help="of the samples; the targets shown are fixed (0)")
-    parser.add_argument("--results", type=Path, help="folder with table3.json: loss_n draws it instead of computing it")
+    results = "folder of results of the benchmarks: loss_n draws its table3.json, mnist and regression its trainings"
+    parser.add_argument("--results", type=Path, help=results)
+    parser.add_argument(
+        "--pretrained", action="store_true", help="mnist with networks of the repository, but no figure 8"
+    )
     style_options.add_arguments(parser)
     chosen = parser.parse_args(arguments)
     allowed = [*DRAWINGS, *ON_REQUEST, *APPLICATIONS]
@@ -50,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"unknown WHAT {', '.join(unknown)}; allowed: {', '.join(allowed)}")
     names = list(dict.fromkeys(chosen.what)) or list(DRAWINGS)
     asked = style_options.chosen(chosen)
-    request = Request(seed=chosen.seed, quick=chosen.quick, results=chosen.results, style=asked)
+    request = Request(
+        seed=chosen.seed, quick=chosen.quick, results=chosen.results, pretrained=chosen.pretrained, style=asked
+    )
     try:
         draw_all(names, request, chosen.out)
     except (OSError, ModuleNotFoundError, RequestError) as error:

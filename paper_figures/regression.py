@@ -1,28 +1,26 @@
 """Figures of the introduction's idea, a network whose output is a density: an inverse problem, fans, calibration.
 
-Trainings are kept below the folder of the figures and go on there after a kill; a second run finds them finished.
+Networks are trained as `python -m benchmarks regression` does, in the same folders: what it has trained is drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.harness.records import slug
 from benchmarks.regression.report import HETERO, MDN, RESIDUAL
-from benchmarks.regression.training import VARIANTS, Case, Plan, Variant, plan_of, prepare, train_variant
+from benchmarks.regression.training import VARIANTS, Case, Plan, Variant, case_of, folder_of, train_variant
 from fbgmm.nn.conditional.component_count import components_for
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import DensityHead
 from fbgmm.nn.conditional.training import Splits, TrainingSettings, Trials
-from fbgmm.nn.data.uci import load_uci
 from fbgmm.nn.train.progress import Progress
 
 from . import style
@@ -32,7 +30,6 @@ INVERSE = {"normal density": HETERO, "mixture density network": MDN}
 FANNED = {"boston": "Boston housing", "concrete": "concrete strength"}
 JUDGED = {"normal density": HETERO, "mixture density network": MDN, "fixed basis, residual": RESIDUAL}
 POINTS, RIDGES = 1000, 13
-SPLITS = 5
 LEVELS = (0.95, 0.8, 0.5)
 COLOURS = {0.95: "#C6DBEF", 0.8: "#85B8DA", 0.5: "#3A82B5"}
 BINS = 10
@@ -45,7 +42,7 @@ def draw(request: Request, out: Path, progress: Progress) -> Iterator[tuple[str,
         RequestError: the folder holds another training.
         OSError: the UCI sets cannot be read.
     """
-    folder = out / f"regression-seed{request.seed}{'-quick' if request.quick else ''}"
+    folder = request.kept(folder_of, out)
     try:
         yield "regression_inverse", draw_inverse(*inverse(request, folder, progress))
         sets = {name: predicted(name, request, folder, progress) for name in FANNED}
@@ -75,19 +72,14 @@ def inverse(
     rows = np.ones((1, POINTS))
     data = Splits(x[None, :, None], y[None], rows, (np.arange(POINTS) % 10)[None])
     at = np.linspace(0.02, 0.98, RIDGES)
-    case = Case("curve", data, at[None, :, None], np.zeros((1, RIDGES)), np.array([RIDGES]))
+    case = Case(f"curve-seed{request.seed}", data, at[None, :, None], np.zeros((1, RIDGES)), np.array([RIDGES]))
     settings = TrainingSettings(60 if request.quick else 300, 50, checks=10)
     plan = Plan(settings, Trials.grid(2, rate=(0.02,), decay=(1e-3,)), 2, 50)
-    n = components_for(y)
-
-    def fixed_basis(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
-        return DensityHead.from_targets(k, y, n, learn_sigma=True, weights=w, rngs=rngs)
-
-    variants = {**{title: VARIANTS[name] for title, name in INVERSE.items()}, "fixed basis": Variant(fixed_basis)}
+    fixed_basis = Variant(partial(DensityHead.from_targets, n=components_for(y), learn_sigma=True))
+    variants = {**{title: VARIANTS[name] for title, name in INVERSE.items()}, "fixed basis": fixed_basis}
     found = {}
     for title, variant in variants.items():
-        where = folder / f"curve-{slug(title)}"
-        trained = train_variant(case, plan, variant, where, f"curve, {title}", progress)
+        trained = train_variant(case, plan, title, variant, folder, progress)
         found[title] = _of_split(trained.predict(case.x, trained.best(2)), 0)
     return x, y, at, found
 
@@ -95,13 +87,11 @@ def inverse(
 def predicted(
     name: str, request: Request, folder: Path, progress: Progress
 ) -> dict[str, list[tuple[Density, np.ndarray]]]:
-    """For each method the ensemble's densities of the test targets, and these, for each of the first splits."""
-    case = prepare(name, load_uci(name), 1 if request.quick else SPLITS)
-    plan = plan_of(name, case.data.y.shape[1], request.quick)
+    """For each method the ensemble's densities of the test targets, and these, for each split."""
+    case, plan = case_of(name, request.quick)
     found = {}
     for method in JUDGED.values():
-        where = folder / f"{name}-{slug(method)}"
-        trained = train_variant(case, plan, VARIANTS[method], where, f"{name}, {method}", progress)
+        trained = train_variant(case, plan, method, VARIANTS[method], folder, progress)
         densities = trained.predict(case.x, trained.best(plan.members))
         found[method] = [(_of_split(densities, s), case.y[s].astype(np.float32)) for s in range(len(case.y))]
     return found

@@ -18,14 +18,21 @@ class Request:
     Attributes:
         seed: of the samples; the targets shown are fixed.
         quick: fewer experiments.
-        results: folder of finished tables to draw instead of computing them; None: compute.
+        results: folder of results of the benchmarks, to draw instead of computing them; None: compute.
+        pretrained: networks of the repository for the digits, instead of training them.
         style: of the style transfer.
     """
 
     seed: int = 0
     quick: bool = False
     results: Path | None = None
+    pretrained: bool = False
     style: StyleOptions = StyleOptions()  # noqa: RUF009 - immutable
+
+    def kept(self, folder_of: Callable[[Path, bool], Path], out: Path) -> Path:
+        """The folder of trainings and fits: that among the results if there is one, else the one below `out`."""
+        here = None if self.results is None else folder_of(self.results, self.quick)
+        return here if here is not None and here.is_dir() else folder_of(out, self.quick)
 
 
 class RequestError(ValueError):

@@ -1,29 +1,31 @@
 """The results of a benchmark of estimators: a task is a sample, and a file holds what every estimator made of it.
 
 A file is written anew after each estimator, so that a killed run goes on where it was; a result is redone when the code
-it depends on has changed, which for a rival is not this library's.
+it depends on has changed, which for a rival is not this library's. Results of estimators that are not installed here
+stay: another run may have taken hours for them.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fbgmm.compiling import keep_programs
 
-from ..harness.files import remove_leftovers, write_json
+from ..harness import cells
+from ..harness.files import remove_leftovers
 from ..harness.report import progress_bar
-from ..methods import estimators
-from ..paper.config import ConfigError
+from ..methods import registry
+from ..methods.names import FILE, is_own
+from ..paper import target_registry
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -57,48 +59,37 @@ class Cells:
     Attributes:
         folder: of the files.
         measure: from a task and an estimator's name to a result: a function of a module, since other processes call it.
-        modules: files of this package that any result depends on.
     """
 
     folder: Path
     measure: Measure
-    modules: tuple[str, ...]
 
     def path(self, task: Task) -> Path:
-        readable = re.sub(r"[^a-z0-9]+", "-", task.name.lower()).strip("-")
-        return self.folder / f"{readable}_N{task.size}_seed{task.seed}.json"
+        return self.folder / f"{cells.slug(task.name)}_N{task.size}_seed{task.seed}.json"
 
-    def read(self, task: Task) -> dict[str, dict[str, Any]]:
-        """The results of a task by estimator, those that today's code would give again; empty if there are none.
+    def identity(self, task: Task, name: str) -> str:
+        own = is_own(task.name) or task.name.startswith(FILE)
+        target = cells.identity(*target_registry.find(task.name)[1].roots) if own else None
+        return cells.digest([_identity(self.measure, name), *task, target])
 
-        Those of estimators that are not installed here are kept as they are: another run may have taken hours for them.
-        """
-        try:
-            file = json.loads(self.path(task).read_text(encoding="utf-8"))
-            records = file["records"] if file["task"] == list(task) else {}
-            known = estimators.names()
-            return {
-                name: record | {"losses": _numbers(record["losses"])}
-                for name, record in records.items()
-                if record.keys() >= {"identity", "losses", "seconds", "error"}
-                and (name not in known or record["identity"] == estimators.identity(name, self.modules))
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+    def read(self, task: Task, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The results of a task by estimator, those that today's code would give again; empty if there are none."""
+        found = cells.read_all(self.path(task), {name: self.identity(task, name) for name in names})
+        return {name: record | {"losses": _numbers(record["losses"])} for name, record in found.items()}
 
     def compute(self, task: Task, names: Sequence[str]) -> int:
         """Adds the results of these estimators to a task's file; returns how many."""
-        records = self.read(task)
         for name in names:
-            records[name] = {"identity": estimators.identity(name, self.modules), **self.measure(task, name)}
-            plain = {name: record | {"losses": _plain(record["losses"])} for name, record in records.items()}
-            write_json(self.path(task), {"task": list(task), "records": plain})
+            record = self.measure(task, name)
+            plain = record | {"losses": _plain(record["losses"])}
+            cells.write(self.path(task), self.identity(task, name), plain, name)
         return len(names)
 
     def missing(self, task: Task, names: Sequence[str], first_seed: int = 0) -> list[str]:
         """The estimators that a task still needs: those without a result, save slow ones on later seeds."""
-        wanted = [name for name in names if task.seed - first_seed < estimators.seeds_allowed(name, task.size)]
-        done = self.read(task)
+        methods = {name: registry.find(name)[1] for name in names}
+        wanted = [name for name in names if task.seed - first_seed < methods[name].seeds_allowed(task.size)]
+        done = self.read(task, wanted)
         return [name for name in wanted if name not in done]
 
     def complete(self, tasks: Sequence[Task], names: Sequence[str], first_seed: int, jobs: int) -> int:
@@ -126,10 +117,20 @@ class Cells:
         """All results of these tasks and estimators."""
         table: Table = {}
         for task in tasks:
-            for name, record in self.read(task).items():
-                if name in names:
-                    table.setdefault((task.name, task.size, name), {})[task.seed] = record
+            for name, record in self.read(task, names).items():
+                table.setdefault((task.name, task.size, name), {})[task.seed] = record
         return table
+
+
+@cache
+def _identity(measure: Measure, name: str) -> str:
+    """Of an estimator and what measures it, on whatever task.
+
+    The versions are those of the estimator's packages: what measures needs JAX for two of the densities, and a new
+    version of it would throw away results of rivals that took hours.
+    """
+    code = cells.code_alone(measure, without=(registry.find,))
+    return cells.identity(code, *registry.roots(name))
 
 
 def _plain(losses: dict[str, float] | None) -> dict[str, float | str] | None:
@@ -163,18 +164,3 @@ def one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def chosen(asked: Sequence[str] | None, known: dict[str, list[str]], what: str) -> list[str]:
-    """Names, or names of groups, as the names they stand for, each once; all where nothing was asked.
-
-    Raises:
-        ConfigError: a name that is not known.
-    """
-    if asked is None:
-        return list(dict.fromkeys(name for group in known.values() for name in group))
-    single = {name: [name] for group in known.values() for name in group}
-    unknown = [name for name in asked if name not in known and name not in single]
-    if unknown:
-        raise ConfigError(f"{what}: {unknown[0]!r} is not known; there are {', '.join([*known, *single])}")
-    return list(dict.fromkeys(name for each in asked for name in (known.get(each) or single[each])))

@@ -22,9 +22,8 @@ from rich.progress import track
 from ..everyday import run as everyday
 from ..everyday.kinds import KINDS
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
-from ..methods.estimators import AUTO
+from ..harness.report import Sheet, publish
+from ..methods.registry import AUTO
 from . import new_points
 from . import run as accuracy
 from .cells import Measure, Task
@@ -121,8 +120,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         f"{number} everyday samples ({missed} with the default). One sample in each cell, seed {FIRST_SEED}."
     )
     sheet = Sheet("Constants of fit(x), halved and doubled", ["constant", "", "L1", "regret", "missed"], lines, note)
-    write_json(
-        arguments.out / "constants.json", {"rows": rows, "seed": FIRST_SEED, **environment.description("float32")}
-    )
-    write_text(arguments.out / "constants.md", sheet.markdown())
-    sheet.show(console)
+    record = {"rows": rows, "seed": FIRST_SEED, **environment.description("float32")}
+    publish(arguments.out, "constants", record, [sheet], console)

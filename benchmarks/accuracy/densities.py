@@ -37,7 +37,7 @@ HALVES: tuple[Half, ...] = get_args(Half)
 Function = Callable[[Any], Any]
 
 
-class Law(NamedTuple):
+class Distribution(NamedTuple):
     """A distribution as three functions of arrays. Frozen distributions of scipy serve as well."""
 
     pdf: Function
@@ -45,21 +45,21 @@ class Law(NamedTuple):
     ppf: Function
 
 
-def moved(law: Any, loc: float, scale: float) -> Law:
+def moved(law: Any, loc: float, scale: float) -> Distribution:
     """The law of loc + scale·X. A negative scale mirrors it."""
 
     def cdf(x: Any) -> Any:
         p = law.cdf((np.asarray(x) - loc) / scale)
         return p if scale > 0 else 1 - p
 
-    return Law(
+    return Distribution(
         pdf=lambda x: law.pdf((np.asarray(x) - loc) / scale) / abs(scale),
         cdf=cdf,
         ppf=lambda p: loc + scale * law.ppf(p if scale > 0 else 1 - np.asarray(p)),
     )
 
 
-def truncated(law: Any, low: float, high: float) -> Law:
+def truncated(law: Any, low: float, high: float) -> Distribution:
     """The law of X given low ≤ X ≤ high."""
     first, last = law.cdf(low), law.cdf(high)
 
@@ -67,7 +67,7 @@ def truncated(law: Any, low: float, high: float) -> Law:
         x = np.asarray(x)
         return np.where((x >= low) & (x <= high), law.pdf(np.clip(x, low, high)) / (last - first), 0.0)
 
-    return Law(
+    return Distribution(
         pdf=pdf,
         cdf=lambda x: np.clip((law.cdf(x) - first) / (last - first), 0, 1),
         ppf=lambda p: np.clip(law.ppf(first + np.asarray(p) * (last - first)), low, high),
@@ -166,17 +166,17 @@ def _marron_wand() -> dict[str, Density]:
 def _berlinet_devroye() -> dict[str, Density]:
     tail = stats.lomax(0.5)  # 1 − (1 + x)^(−1/2)
     symmetric = truncated(tail, 0, 99)  # 90 %
-    log_peak = Law(
+    log_peak = Distribution(
         pdf=lambda x: np.where((x >= 0) & (x < 1), -np.log(np.clip(x, 0, 1)), 0.0),
         cdf=lambda x: np.clip(x, 0, 1) + special.entr(np.clip(x, 0, 1)),
         ppf=_log_peak_ppf,
     )
-    caliper = Law(  # the cube of a Beta(3, 2) variable
+    caliper = Distribution(  # the cube of a Beta(3, 2) variable
         pdf=lambda x: np.where((x >= 0) & (x <= 1), 4 * (1 - np.cbrt(x)), 0.0),
         cdf=lambda x: stats.beta.cdf(np.cbrt(x), 3, 2),
         ppf=lambda p: stats.beta.ppf(p, 3, 2) ** 3,
     )
-    normal_cubed = Law(
+    normal_cubed = Distribution(
         pdf=lambda x: stats.norm.pdf(np.cbrt(x)) / (3 * np.cbrt(x) ** 2),
         cdf=lambda x: stats.norm.cdf(np.cbrt(x)),
         ppf=lambda p: stats.norm.ppf(p) ** 3,
@@ -223,7 +223,11 @@ def paper_density(kind: targets.Kind, seed: int) -> Density:
     """The target of a table's experiment number `seed`, in float64."""
     with environment.use_precision("float32"):  # where the draws come from is part of what they are
         key, _ = jax.random.split(jax.random.key(0))
-        target = targets.random_target(jax.random.fold_in(key, seed), kind)
+        return density_of(targets.random_target(jax.random.fold_in(key, seed), kind))
+
+
+def density_of(target: targets.Target) -> Density:
+    """A random target of the paper in float64."""
     edge = 3**0.5
     parts = []
     columns = (np.asarray(a, np.float64) for a in (target.weight, target.loc, target.scale, target.kind, target.df))
@@ -272,7 +276,7 @@ def entries() -> dict[str, Entry]:
     return {entry.name: entry for entry in found}
 
 
-def generators(name: str, size: int, seed: int, streams: int) -> Sequence[np.random.Generator]:
-    """Independent generators that follow from name, size and seed alone."""
-    sequence = np.random.SeedSequence([zlib.crc32(name.encode()), size, seed])
+def generators(name: str, *numbers: int, streams: int) -> Sequence[np.random.Generator]:
+    """Independent generators that follow from a name and numbers, such as data size and seed, alone."""
+    sequence = np.random.SeedSequence([zlib.crc32(name.encode()), *numbers])
     return [np.random.default_rng(child) for child in sequence.spawn(streams)]

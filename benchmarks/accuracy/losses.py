@@ -6,18 +6,30 @@ from Simpson's rule. A sum over cells falls short of its integral only in the fe
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..methods.fitted import Function
-from .densities import Density
 
 CELLS = 200
 """Cells of the paper's loss: those of its n = 200 Gaussians over the range of the data."""
 
 QUANTILE_NODES, RANGE_NODES, OUTER_NODES = 16_000, 16_000, 1_000
 MARGIN, REACH = 0.2, 2.0  # in ranges of the data: to where the fine grid goes, and the coarse one
+
+
+class KnownDensity(Protocol):
+    """A density that estimates are compared with."""
+
+    def cdf(self, x: np.ndarray) -> np.ndarray:
+        """P(X ≤ x) at points of any shape."""
+
+    def sample(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """Independent draws, shape (number,)."""
+
+    def nodes(self, number: int) -> np.ndarray:
+        """About so many points, sorted, most of them where the mass is."""
 
 
 class Losses(NamedTuple):
@@ -36,7 +48,7 @@ class Losses(NamedTuple):
     mass: float
 
 
-def grid(density: Density, x: np.ndarray) -> np.ndarray:
+def grid(density: KnownDensity, x: np.ndarray) -> np.ndarray:
     """Edges of the small cells for a sample x: quantiles of f, a fine grid over the data, a coarse one far beyond."""
     low, high = float(x.min()), float(x.max())
     width = high - low
@@ -74,7 +86,7 @@ class Reference(NamedTuple):
     at: np.ndarray
 
 
-def reference(density: Density, x: np.ndarray) -> Reference:
+def reference(density: KnownDensity, x: np.ndarray) -> Reference:
     edges = grid(density, x)
     return Reference(edges, density.cdf(edges), np.searchsorted(edges, np.linspace(x.min(), x.max(), CELLS + 1)))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 import zlib
 from collections.abc import Callable
@@ -21,44 +20,46 @@ import numpy as np
 from rich.console import Console
 from scipy import stats
 
-from ..methods import estimators
+from ..methods import registry
 from ..methods.fitted import Function, of_normals
-from ..paper.config import ConfigError
-from .cells import FAILURES, Cells, Task, chosen, failed
+from . import request
+from .cells import FAILURES, Cells, Task, failed
 from .losses import log_likelihood
-from .new_points_report import REFERENCE, write_report
+from .new_points_report import REFERENCE, report
+from .request import Defaults
 
-SIZES = (50, 300, 3000)
-SEEDS = 5
 NEW = 20_000
 
-QUICK_LAWS = ("normal", "exponential", "Student-t, 3 degrees")
-QUICK_SIZES = (50, 300)
-QUICK_SEEDS = 2
+DEFAULTS = Defaults(
+    targets="densities",
+    sizes=(50, 300, 3000),
+    quick_sizes=(50, 300),
+    seeds=5,
+    quick_seeds=2,
+    quick_targets=("normal", "exponential", "Student-t, 3 degrees"),
+    estimators=(registry.AUTO, REFERENCE, "EM, K ≤ 8 by BIC"),
+)
 
-DEFAULT = (estimators.AUTO, REFERENCE, "EM, K ≤ 8 by BIC")
-MODULES = ("accuracy/new_points.py", "accuracy/losses.py")
 
-
-class Law(NamedTuple):
+class SampledDensity(NamedTuple):
     """A distribution as its log density and how to draw from it."""
 
     log_pdf: Function
     draw: Callable[[np.random.Generator, int], np.ndarray]
 
 
-def of_scipy(law: Any) -> Law:
-    return Law(law.logpdf, lambda rng, number: law.rvs(number, random_state=rng))
+def of_scipy(law: Any) -> SampledDensity:
+    return SampledDensity(law.logpdf, lambda rng, number: law.rvs(number, random_state=rng))
 
 
 def _two_bells(rng: np.random.Generator, number: int) -> np.ndarray:
     return np.where(rng.random(number) < 0.5, -2.0, 2.0) + rng.normal(size=number)
 
 
-LAWS: dict[str, Law] = {
+LAWS: dict[str, SampledDensity] = {
     "normal": of_scipy(stats.norm()),
     "skew-normal": of_scipy(stats.skewnorm(5)),
-    "two normals": Law(of_normals(np.full(2, 0.5), np.array([-2.0, 2.0]), np.ones(2)).log_pdf, _two_bells),
+    "two normals": SampledDensity(of_normals(np.full(2, 0.5), np.array([-2.0, 2.0]), np.ones(2)).log_pdf, _two_bells),
     "gamma(9)": of_scipy(stats.gamma(9)),
     "gamma(2)": of_scipy(stats.gamma(2)),
     "Weibull(1.5)": of_scipy(stats.weibull_min(1.5)),
@@ -90,7 +91,7 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
     x, new = sample(task)
     started = time.process_time()
     try:
-        mean, impossible = log_likelihood(estimators.fit_of(estimator)(x.copy()).log_pdf, new)
+        mean, impossible = log_likelihood(registry.fit_of(estimator)(x.copy()).log_pdf, new)
         if math.isnan(mean) or mean == math.inf:
             raise ValueError("the log density is not a number")
     except FAILURES as error:
@@ -101,35 +102,15 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "new-points-cells", measure, MODULES)
+    return Cells(out / "new-points-cells", measure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
-    parser.add_argument("--densities", nargs="+", metavar="NAME", help="names of densities (all)")
-    parser.add_argument("--estimators", nargs="+", metavar="NAME", help=f"names, ours or rivals ({', '.join(DEFAULT)})")
-    parser.add_argument("--sizes", nargs="+", type=int, metavar="N", help=f"data sizes ({' '.join(map(str, SIZES))})")
-    parser.add_argument("--seeds", type=int, help=f"samples of each density and size ({SEEDS})")
-    parser.add_argument("--first-seed", type=int, default=0, help="of these; tune on other seeds than you report (0)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
-    quick = f"{', '.join(QUICK_LAWS)}; N = {', '.join(map(str, QUICK_SIZES))}; {QUICK_SEEDS} seeds"
-    parser.add_argument("--quick", action="store_true", help=quick)
+    request.add_arguments(parser, DEFAULTS)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks new_points`."""
-    quick = arguments.quick
-    laws = chosen(arguments.densities or (QUICK_LAWS if quick else None), {"all": list(LAWS)}, "--densities")
-    there = [name for name in DEFAULT if name not in estimators.absent()]
-    names = chosen(arguments.estimators or there, estimators.by_group(), "--estimators")
-    sizes = tuple(dict.fromkeys(arguments.sizes or (QUICK_SIZES if quick else SIZES)))
-    number = arguments.seeds if arguments.seeds is not None else QUICK_SEEDS if quick else SEEDS
-    least = {"--sizes": (min(sizes), 2), "--seeds": (number, 1), "--jobs": (arguments.jobs, 1)}
-    for what, (value, bound) in (least | {"--first-seed": (arguments.first_seed, 0)}).items():
-        if value < bound:
-            raise ConfigError(f"{what}: {value} is too small; the least is {bound}")
-    seeds = range(arguments.first_seed, arguments.first_seed + number)
-    tasks = [Task(law, size, seed) for size in sorted(sizes) for seed in seeds for law in laws]
-    results = cells(arguments.out)
-    results.complete(tasks, names, arguments.first_seed, arguments.jobs)
-    write_report(arguments.out, results.collect(tasks, names), names, console)
+    grid, results = request.requested(arguments, DEFAULTS, {"all": list(LAWS)}), cells(arguments.out)
+    results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
+    report(arguments.out, results.collect(grid.tasks(), grid.estimators), grid.estimators, console)

@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
-from ..harness import environment
-from ..harness.files import write_json, write_text
 from ..harness.report import Sheet, digits
-from ..methods import estimators
 from .cells import Table, plain
+from .estimator_report import failure_sheet, standard_error, write_report
 
 REFERENCE = "KDE Scott (scipy)"
 """The estimator that the others' regrets are divided by: scipy's `gaussian_kde`."""
@@ -42,9 +40,8 @@ def regret(records: dict[int, dict[str, Any]]) -> Regret | None:
     if not losses or any(each is None for each in losses):
         return None
     values = np.array([each["regret"] for each in losses])
-    certain = values.size > 1 and np.isfinite(values).all()
-    error = float(values.std(ddof=1) / math.sqrt(values.size)) if certain else None
-    return Regret(float(values.mean()), error, float(np.mean([each["impossible"] for each in losses])))
+    impossible = float(np.mean([each["impossible"] for each in losses]))
+    return Regret(float(values.mean()), standard_error(values), impossible)
 
 
 def entry(table: Table, key: tuple[str, int, str]) -> str:
@@ -130,19 +127,6 @@ def worst_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
     return Sheet("Cells that are worse", header, lines) if lines else None
 
 
-def failure_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
-    """Every fit that failed, with what it said."""
-    lines = [
-        [name, density, str(size), str(seed), record["error"]]
-        for name in names
-        for (density, size, other), records in table.items()
-        if other == name
-        for seed, record in records.items()
-        if record["error"]
-    ]
-    return Sheet("Fits that failed", ["estimator", "density", "N", "seed", "message"], lines) if lines else None
-
-
 def rows(table: Table) -> list[dict[str, Any]]:
     """A row for each density, size and estimator, for JSON."""
     found = []
@@ -157,18 +141,10 @@ def rows(table: Table) -> list[dict[str, Any]]:
     return found
 
 
-def write_report(out: Path, table: Table, names: Sequence[str], console: Console) -> None:
+def report(out: Path, table: Table, names: Sequence[str], console: Console) -> None:
     """Writes new_points.json and new_points.md, and shows the tables."""
     means = {name: geometric_mean(comparisons(table, name)) for name in rivals_of(table, names)}
-    record = {"rows": rows(table), "absent": estimators.absent(), "rival_versions": estimators.rival_versions()}
-    record["ratios"] = {name: mean if mean is None else plain(mean) for name, mean in means.items()}
-    write_json(out / "new_points.json", record | environment.description("float32"))
-    sizes = sorted({size for _, size, _ in table})
-    sheets = [
-        *(regret_sheet(table, names, size) for size in sizes),
-        *(make(table, names) for make in (ratio_sheet, worst_sheet, failure_sheet)),
-    ]
-    present = [sheet for sheet in sheets if sheet is not None]
-    write_text(out / "new_points.md", "\n".join(["# New points\n", *("#" + sheet.markdown() for sheet in present)]))
-    for sheet in present:
-        sheet.show(console)
+    ratios = {name: mean if mean is None else plain(mean) for name, mean in means.items()}
+    regrets = [regret_sheet(table, names, size) for size in sorted({size for _, size, _ in table})]
+    sheets = [*regrets, ratio_sheet(table, names), worst_sheet(table, names), failure_sheet(table)]
+    write_report(out / "new_points", "New points", {"rows": rows(table), "ratios": ratios}, sheets, console)

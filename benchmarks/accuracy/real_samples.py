@@ -39,12 +39,6 @@ def absent() -> list[str]:
     return [package for package in ("sklearn", "statsmodels") if importlib.util.find_spec(package) is None]
 
 
-def split(x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves: to fit, and to score."""
-    order = rng.permutation(x.size)
-    return x[order[: x.size // 2]], x[order[x.size // 2 :]]
-
-
 def _from_sklearn() -> dict[str, np.ndarray]:
     if importlib.util.find_spec("sklearn") is None:
         return {}

@@ -11,18 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
-from ..harness import environment
-from ..harness.files import write_json, write_text
+from ..harness.files import as_columns
 from ..harness.report import Sheet, digits
-from ..methods.estimators import AUTO, rival_versions
+from ..methods.registry import AUTO
 from ..methods.rivals import ISJ
 from .cells import Table, plain
 from .densities import FAMILIES, HALVES, entries
+from .estimator_report import failure_sheet, losses_of, standard_error, write_report
 
 LOSSES = {"l1": "L1", "hellinger": "Hellinger distance", "paper_loss": "L of Eq. 9", "log_likelihood": "log-likelihood"}
 
 SETS = {"marron-wand and paper": ("marron-wand", "paper"), "berlinet-devroye": ("berlinet-devroye",)}
 BEST_ISJ = "the best ISJ"
+OTHER = "other targets"
 
 NOTES = """\
 L1 is ∫|f − g|, in [0, 2]; L of Eq. 9 is taken on 200 cells over the range of the data for every estimator;
@@ -46,11 +47,6 @@ class Ratio(NamedTuple):
     size: int
     value: float
     error: float
-
-
-def losses_of(records: dict[int, dict[str, Any]], loss: str) -> dict[int, float]:
-    """One loss by seed, of the fits that did not fail."""
-    return {seed: record["losses"][loss] for seed, record in records.items() if record["losses"] is not None}
 
 
 def cell_ratio(table: Table, density: str, size: int, ours: str, theirs: str) -> Ratio | None:
@@ -235,52 +231,40 @@ def split_text(values: np.ndarray) -> str:
     return f"{values.mean():+.3f} ± {error:.1g}"
 
 
-def failure_sheet(table: Table) -> Sheet | None:
-    """Fits that raised, by estimator, with one message of each."""
-    lines = []
-    for name in dict.fromkeys(name for _, _, name in table):
-        errors = [
-            (density, size, record["error"])
-            for (density, size, other), records in table.items()
-            if other == name
-            for record in records.values()
-            if record["error"]
-        ]
-        if errors:
-            where = ", ".join(dict.fromkeys(f"{density} (N = {size})" for density, size, _ in errors))
-            lines.append([name, str(len(errors)), errors[0][2], where])
-    return Sheet("Fits that failed", ["estimator", "fits", "first message", "where"], lines) if lines else None
-
-
 def summary_rows(table: Table) -> list[dict[str, Any]]:
     """A row for each density, size and estimator, for JSON."""
     rows = []
     for (density, size, estimator), records in table.items():
         entry = entries().get(density)
-        where = {"family": entry.family, "half": entry.half} if entry else {"family": "real", "half": None}
+        where = {"family": entry.family, "half": entry.half} if entry else {"family": family_of(size), "half": None}
         row: dict[str, Any] = {"density": density, **where, "data_size": size, "estimator": estimator}
         row |= {"seeds": len(records), "failures": sum(record["losses"] is None for record in records.values())}
-        for loss in (*LOSSES, "impossible", "mass") if entry else ("log_likelihood", "impossible"):
+        for loss in (*LOSSES, "impossible", "mass") if size else ("log_likelihood", "impossible"):
             values = np.array(list(losses_of(records, loss).values()))
             row[loss] = plain(float(values.mean())) if values.size else None
-            certain = values.size > 1 and np.isfinite(values).all()
-            error = values.std(ddof=1) / math.sqrt(values.size) if certain else math.nan
-            row[f"{loss}_error"] = finite(float(error))
+            row[f"{loss}_error"] = standard_error(values)
         row["median_ms"] = median_ms(table, [density], size, estimator)
         rows.append(row)
     return rows
 
 
+def family_of(size: int) -> str:
+    """The family of what is none of the benchmark's densities: data, or a target of the user's."""
+    return OTHER if size else "real"
+
+
 def sheets_of(table: Table, names: Sequence[str]) -> list[Sheet]:
     """All tables, in the order of the report."""
+    others = list(dict.fromkeys(density for density, size, _ in table if size and density not in entries()))
+    families = {family: names_of([family]) for family in FAMILIES} | {OTHER: others}
     found: list[Sheet | None] = []
-    for title, families in SETS.items():
-        rows = ratio_rows(table, names, families)
+    for title, compared in SETS.items():
+        rows = ratio_rows(table, names, compared)
         if rows:
             found.append(ratio_sheet(f"L1 of {AUTO} over that of the others: {title}", rows))
     for loss, title in LOSSES.items():
-        for family in FAMILIES:
-            found.append(family_sheet(table, f"{title}: {family}", names_of([family]), names, loss, loss == "l1"))
+        for family, densities in families.items():
+            found.append(family_sheet(table, f"{title}: {family}", densities, names, loss, loss == "l1"))
     for family in FAMILIES:
         for half in HALVES:
             title = f"L1: {family}, {half} half"
@@ -326,23 +310,19 @@ def heat_map(table: Table, theirs: str) -> Any:
     return figure
 
 
-def write_report(out: Path, table: Table, names: Sequence[str], absent: Sequence[str], console: Console) -> None:
+def report(out: Path, table: Table, names: Sequence[str], absent: Sequence[str], console: Console) -> None:
     """Writes accuracy.json, accuracy.md and, where matplotlib is there, accuracy.png; shows the main tables."""
-    ratio_record = {title: ratio_rows(table, names, families) for title, families in SETS.items()}
-    description = environment.description("float32")
-    record = {"rows": summary_rows(table), "ratios": ratio_record, "absent": list(absent), **description}
-    record["rival_versions"] = rival_versions()
-    write_json(out / "accuracy.json", record)
-    sheets = sheets_of(table, names)
-    missing = f"Not installed, so not measured: {', '.join(absent)}.\n" if absent else ""
+    record = {
+        "columns": as_columns(summary_rows(table)),
+        "ratios": {t: ratio_rows(table, names, f) for t, f in SETS.items()},
+    }
     picture = draw(out / "accuracy.png", table, names)
-    parts = ["# Accuracy\n", NOTES + missing, *([f"![{picture}](accuracy.png)\n"] if picture else [])]
-    write_text(out / "accuracy.md", "\n".join([*parts, *("#" + sheet.markdown() for sheet in sheets)]))
-    for sheet in sheets:
-        if sheet.title.startswith("L1") and "half" not in sheet.title:
-            sheet.show(console)
-    if missing:
-        console.print(missing)
+    note = f"{NOTES}\n![{picture}](accuracy.png)\n" if picture else NOTES
+    write_report(out / "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, _is_main)
+
+
+def _is_main(sheet: Sheet) -> bool:
+    return sheet.title.startswith(("L1", "Real")) and "half" not in sheet.title
 
 
 def draw(path: Path, table: Table, names: Sequence[str]) -> str | None:

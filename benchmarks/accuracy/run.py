@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,34 +15,35 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from ..methods import estimators
-from ..paper.config import ConfigError
-from . import real_samples as accuracy_real
-from .cells import FAILURES, Cells, Task, chosen, failed
-from .densities import FAMILIES, entries, generators
+from ..methods import registry
+from ..paper import target_registry
+from . import real_samples, request
+from .cells import FAILURES, Cells, Task, failed
+from .densities import FAMILIES, entries
 from .losses import Reference, distances, log_likelihood, reference
-from .report import write_report
+from .report import report
+from .request import Defaults, Request
 
-SIZES = (200, 1000, 5000, 50_000)
-SEEDS = 20
-HELD_OUT = 20_000
-
-QUICK_DENSITIES = ("gaussian", "claw", "paper's normal", "uniform", "lognormal", "wine: alcohol")
-QUICK_SIZES = (200, 1000)
-QUICK_SEEDS = 2
 SLOW = ("EM, K by BIC", "Bayesian mixture")
 
 REAL = "real"
 
-MODULES = ("accuracy/densities.py", "accuracy/losses.py", "accuracy/real_samples.py", "paper/targets.py")
+DEFAULTS = Defaults(
+    targets="densities",
+    sizes=(200, 1000, 5000, 50_000),
+    quick_sizes=(200, 1000),
+    seeds=20,
+    quick_seeds=2,
+    quick_targets=("gaussian", "claw", "paper's normal", "uniform", "lognormal", "wine: alcohol"),
+    quick_estimators=tuple(name for name in registry.in_group("ours", "rivals") if name not in SLOW),
+)
 
 
-def tasks(names: Sequence[str], sizes: Sequence[int], seeds: Sequence[int]) -> list[Task]:
-    """The grid, small sizes first, and all densities at one seed before the next seed."""
-    real = [name for name in names if name not in entries()]
-    made = [name for name in names if name in entries()]
-    found = [Task(name, 0, seed) for seed in seeds for name in real]
-    return found + [Task(name, size, seed) for size in sorted(sizes) for seed in seeds for name in made]
+def tasks(grid: Request) -> list[Task]:
+    """The grid; data come first, once for each seed, since each time a half of them is fitted."""
+    data = [name for name in grid.targets if target_registry.find(name)[1].most is not None]
+    found = [Task(name, 0, seed) for seed in grid.seeds for name in data]
+    return found + [task for task in grid.tasks() if task.name not in data]
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
@@ -53,9 +52,9 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
     A fit that raises is recorded as such, in `error`; its losses are None.
     """
     x, held_out, known = sample(task)
-    fit = estimators.fit_of(estimator)
+    fit = registry.fit_of(estimator)
     try:
-        for _ in range(estimators.calls(estimator)):
+        for _ in range(1 if registry.find(estimator)[1].group == "rivals" else 2):  # ours compile in the first call
             started = time.process_time()
             fitted = fit(x)
             seconds = time.process_time() - started
@@ -74,60 +73,33 @@ def measure(task: Task, estimator: str) -> dict[str, Any]:
 @lru_cache(maxsize=1)  # every estimator of a task asks for it
 def sample(task: Task) -> tuple[np.ndarray, np.ndarray, Reference | None]:
     """The sample to fit, the points to score, and what is known of the density, which of real data is nothing."""
-    first, second = generators(task.name, task.size, task.seed, 2)
-    if task.name not in entries():
-        return *accuracy_real.split(accuracy_real.samples()[task.name], first), None
-    density = entries()[task.name].make(task.seed)
-    x = density.sample(first, task.size)
-    return x, density.sample(second, HELD_OUT), reference(density, x)
+    drawn = target_registry.find(task.name)[1].draw(task.size, (task.seed,))
+    return drawn.x, drawn.draw_new(), None if drawn.density is None else reference(drawn.density, drawn.x)
 
 
 def cells(out: Path) -> Cells:
     """Where the results are kept in a folder of output."""
-    return Cells(out / "accuracy-cells", measure, MODULES)
+    return Cells(out / "accuracy-cells", measure)
 
 
 def known_densities() -> dict[str, list[str]]:
     by_family: dict[str, list[str]] = {
         family: [e.name for e in entries().values() if e.family == family] for family in FAMILIES
     }
-    return {**by_family, REAL: list(accuracy_real.samples())}
+    return {**by_family, REAL: list(real_samples.samples())}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
-    groups = f"{', '.join(FAMILIES)} or {REAL}"
-    parser.add_argument("--densities", nargs="+", metavar="NAME", help=f"names, or {groups} (all)")
-    parser.add_argument("--estimators", nargs="+", metavar="NAME", help="names, or ours or rivals (all)")
-    parser.add_argument("--sizes", nargs="+", type=int, metavar="N", help=f"data sizes ({' '.join(map(str, SIZES))})")
-    parser.add_argument("--seeds", type=int, help=f"samples of each density and size ({SEEDS})")
-    parser.add_argument("--first-seed", type=int, default=0, help="of these; tune on other seeds than you report (0)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
+    request.add_arguments(parser, DEFAULTS)
     parser.add_argument("--report", action="store_true", help="compute nothing: tables of what is there")
-    quick = f"few densities, N = {', '.join(map(str, QUICK_SIZES))}, {QUICK_SEEDS} seeds, no EM"
-    parser.add_argument("--quick", action="store_true", help=quick)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks accuracy`."""
-    quick = arguments.quick
-    known = known_densities()
-    asked = [n for n in QUICK_DENSITIES if any(n in group for group in known.values())] if quick else None
-    densities = chosen(arguments.densities or asked, known, "--densities")
-    asked = [name for name in estimators.names() if name not in SLOW] if quick else None
-    names = chosen(arguments.estimators or asked, estimators.by_group(), "--estimators")
-    sizes = arguments.sizes or (QUICK_SIZES if quick else SIZES)
-    number = arguments.seeds if arguments.seeds is not None else QUICK_SEEDS if quick else SEEDS
-    for what, value in (("--sizes", min(sizes)), ("--seeds", number), ("--jobs", arguments.jobs)):
-        if value < (2 if what == "--sizes" else 1):
-            raise ConfigError(f"{what}: {value} is too small")
-    if arguments.first_seed < 0:
-        raise ConfigError(f"--first-seed: {arguments.first_seed} is negative")
-    seeds = range(arguments.first_seed, arguments.first_seed + number)
-
-    grid, results = tasks(densities, sizes, seeds), cells(arguments.out)
-    if not arguments.report and not results.complete(grid, names, arguments.first_seed, arguments.jobs):
+    grid = request.requested(arguments, DEFAULTS, known_densities(), target_registry.find)
+    wanted, results = tasks(grid), cells(arguments.out)
+    if not arguments.report and not results.complete(wanted, grid.estimators, grid.seeds.start, arguments.jobs):
         console.print(f"all results were there already, in {results.folder}")
-    table = results.collect(grid, names)
-    missing_packages = [*estimators.absent(), *(f"data of {package}" for package in accuracy_real.absent())]
-    write_report(arguments.out, table, names, missing_packages, console)
+    table = results.collect(wanted, grid.estimators)
+    absent = [f"data of {package}" for package in real_samples.absent()]
+    report(arguments.out, table, grid.estimators, absent, console)

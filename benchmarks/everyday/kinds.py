@@ -95,7 +95,7 @@ KINDS: dict[str, Kind] = {
 """By name."""
 
 
-def draw(name: str, size: int, seed: int) -> np.ndarray:
+def draw(name: str, size: int, seed: int = 0) -> np.ndarray:
     """The sample of a kind that follows from name, size and seed alone, shape (size,)."""
     rng = np.random.default_rng(np.random.SeedSequence([zlib.crc32(name.encode()), size, seed]))
     return KINDS[name](rng, size)

@@ -9,10 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from ..accuracy.cells import Table, Task
-from ..harness import environment
-from ..harness.files import write_json, write_text
+from ..accuracy.estimator_report import failure_sheet, write_report
 from ..harness.report import Sheet
-from ..methods import estimators
 
 NOTE = """\
 Greatest difference of the fitted cdf from the data's own distribution function, at the middles of the gaps between
@@ -74,19 +72,6 @@ def summary_sheet(table: Table, tasks: Sequence[Task], names: Sequence[str]) -> 
     return Sheet("Misses", ["estimator", "missed", "of these failed", "worst misfit over what is allowed"], lines)
 
 
-def failure_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
-    """Every fit that failed, with what it said."""
-    lines = [
-        [name, kind, str(size), record["error"]]
-        for name in names
-        for (kind, size, other), records in table.items()
-        if other == name
-        for record in records.values()
-        if record["error"]
-    ]
-    return Sheet("Fits that failed", ["estimator", "data", "N", "message"], lines) if lines else None
-
-
 def rows(table: Table, tasks: Sequence[Task], names: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each kind, size and estimator, for JSON."""
     nothing = {"misfit": None, "at": None, "allowed": None}
@@ -100,18 +85,9 @@ def rows(table: Table, tasks: Sequence[Task], names: Sequence[str]) -> list[dict
     ]
 
 
-def write_report(out: Path, table: Table, tasks: Sequence[Task], names: Sequence[str], console: Console) -> None:
+def report(out: Path, table: Table, tasks: Sequence[Task], names: Sequence[str], console: Console) -> None:
     """Writes everyday.json and everyday.md, and shows the tables."""
     counts = {name: dict(zip(("missed", "of"), misses(table, tasks, name), strict=True)) for name in names}
-    record = {"rows": rows(table, tasks, names), "misses": counts, "absent": estimators.absent()}
-    record |= environment.description("float32")
-    write_json(out / "everyday.json", record | {"rival_versions": estimators.rival_versions()})
-    found = summary_sheet(table, tasks, names), misfit_sheet(table, tasks, names), failure_sheet(table, names)
-    sheets = [sheet for sheet in found if sheet is not None]
-    absent = f"Not installed, so not measured: {', '.join(estimators.absent())}.\n" if estimators.absent() else ""
-    parts = ["# Everyday data\n", *([absent] if absent else []), *("#" + sheet.markdown() for sheet in sheets)]
-    write_text(out / "everyday.md", "\n".join(parts))
-    for sheet in sheets:
-        sheet.show(console)
-    if absent:
-        console.print(absent)
+    sheets = [summary_sheet(table, tasks, names), misfit_sheet(table, tasks, names), failure_sheet(table)]
+    record = {"rows": rows(table, tasks, names), "misses": counts}
+    write_report(out / "everyday", "Everyday data", record, sheets, console)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform as python_platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import jax
@@ -54,14 +52,3 @@ def versions() -> dict[str, str]:
 def description(precision: Precision) -> dict[str, Any]:
     """What stands in every file of results about how they were made."""
     return {"precision": precision, "device": device(), "versions": versions()}
-
-
-@cache
-def source_digest() -> str:
-    """A digest of the code that makes a loss, so that no result outlives a change of that code."""
-    here = Path(__file__).parents[1] / "paper"
-    package = Path(fbgmm.__file__).parent
-    digest = hashlib.sha256()
-    for path in (*sorted(package.rglob("*.py")), here / "targets.py", here / "experiment.py"):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from scipy.special import stdtrit
 
-from .files import write_text
+from .files import write_json, write_text
 
 
 class Estimate(NamedTuple):
@@ -102,6 +102,14 @@ class Sheet(NamedTuple):
         for line in self.lines:
             table.add_row(*map(escape, line))
         console.print(table)
+
+
+def publish(out: Path, name: str, record: dict[str, Any], sheets: Sequence[Sheet], console: Console) -> None:
+    """Writes NAME.json and NAME.md, and shows the tables."""
+    write_json(out / f"{name}.json", record)
+    write_text(out / f"{name}.md", "\n".join(sheet.markdown() for sheet in sheets))
+    for sheet in sheets:
+        sheet.show(console)
 
 
 def grid_sheet(title: str, grid: dict[str, list[str]], found: dict[str, list[str]], note: str = "") -> Sheet:

@@ -32,18 +32,19 @@ def race(contenders: dict[str, Work], rounds: int, budget: float) -> Iterator[tu
         rounds: at most; at least 3.
         budget: seconds after which a slow contender stops after the rounds it has.
     """
-    first = {name: _seconds(work) for name, work in contenders.items()}
+    first = {name: seconds_of(work) for name, work in contenders.items()}
     spent: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(max(rounds, 3)):
         for name, work in contenders.items():
             if len(spent[name]) < 3 or sum(spent[name]) < budget:
-                spent[name].append(_seconds(work))
+                spent[name].append(seconds_of(work))
     for name, seconds in spent.items():
         low, median, high = np.percentile(seconds, [25, 50, 75])
         yield name, Timing(first[name], float(median), (float(low), float(high)), len(seconds))
 
 
-def _seconds(work: Work) -> float:
+def seconds_of(work: Work) -> float:
+    """Seconds of one call, until what it returns is ready."""
     started = time.perf_counter()
     jax.block_until_ready(work())
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""What others take to estimate a density from a sample. A rival that is not installed is named as absent.
+"""Density estimators of other libraries: kernel estimates, EM, histograms, Bayesian field theory.
 
 Each takes a sample, float64 of shape (N,), and returns a `Fitted`: density, log density and distribution function.
 Kernel estimates are computed on a grid at least ten times finer than the bandwidth, so that no discretisation is
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import math
-import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import fft, stats
@@ -22,8 +19,8 @@ from scipy.optimize import brentq
 
 from .fitted import Fitted, of_normals, of_points, of_steps
 from .kernels import gaussian_kde
-
-Fit = Callable[[np.ndarray], Fitted]
+from .method import Method, rival
+from .names import Name
 
 COMPONENTS = 12
 FEW_COMPONENTS = 8
@@ -224,45 +221,17 @@ def deft(x: np.ndarray) -> Fitted:
     return Fitted(pdf, log_pdf, of_points(fine, pdf(fine)).cdf)
 
 
-class Rival(NamedTuple):
-    """A peer.
-
-    Attributes:
-        package: that it needs.
-        seeds: at data sizes from which on it is run on so many seeds only, because it is slow: (size, seeds).
-    """
-
-    package: str
-    fit: Fit
-    seeds: tuple[tuple[int, int], ...] = ()
-
-
-RIVALS: dict[str, Rival] = {
-    "KDE Scott (scipy)": Rival("scipy", scott),
-    "KDE Silverman": Rival("scipy", silverman),
-    "KDE Sheather–Jones": Rival("scipy", sheather_jones),
-    "KDE ISJ (KDEpy)": Rival("KDEpy", isj_kdepy),
-    "KDE ISJ (KDEpy, corrected)": Rival("KDEpy", isj_kdepy_corrected),
-    "KDE ISJ (kde-diffusion)": Rival("kde_diffusion", isj_diffusion),
-    "EM, K by BIC": Rival("sklearn", em_bic, ((1000, 10), (5000, 3), (50_000, 1))),
-    "EM, K ≤ 8 by BIC": Rival("sklearn", em_bic_defaults, ((50_000, 5),)),
-    "Bayesian mixture": Rival("sklearn", bayesian_mixture, ((50_000, 5),)),
-    "khisto": Rival("khisto", khisto),
-    "DEFT (suftware)": Rival("suftware", deft),
+RIVALS: dict[Name, Method] = {
+    "KDE Scott (scipy)": rival("scipy", scott),
+    "KDE Silverman": rival("scipy", silverman),
+    "KDE Sheather–Jones": rival("scipy", sheather_jones),
+    "KDE ISJ (KDEpy)": rival("KDEpy", isj_kdepy),
+    "KDE ISJ (KDEpy, corrected)": rival("KDEpy", isj_kdepy_corrected),
+    "KDE ISJ (kde-diffusion)": rival("kde_diffusion", isj_diffusion),
+    "EM, K by BIC": rival("sklearn", em_bic, ((1000, 10), (5000, 3), (50_000, 1))),
+    "EM, K ≤ 8 by BIC": rival("sklearn", em_bic_defaults, ((50_000, 5),)),
+    "Bayesian mixture": rival("sklearn", bayesian_mixture, ((50_000, 5),)),
+    "khisto": rival("khisto", khisto),
+    "DEFT (suftware)": rival("suftware", deft),
 }
 ISJ = ("KDE ISJ (KDEpy)", "KDE ISJ (KDEpy, corrected)", "KDE ISJ (kde-diffusion)")
-
-
-def installed(name: str) -> bool:
-    return importlib.util.find_spec(RIVALS[name].package) is not None
-
-
-def quietly(fit: Fit) -> Fit:
-    """The fit without its warnings: what does not converge shows in the losses."""
-
-    def quiet(x: np.ndarray) -> Fitted:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return fit(x)
-
-    return quiet

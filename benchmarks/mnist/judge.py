@@ -61,7 +61,7 @@ class Judge:
     """What the judge says of images with values in [0, 1]."""
 
     def __init__(self, classifier: Classifier):
-        self._classifier = nnx.split(classifier)
+        self.classifier = nnx.split(classifier)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Of the ten digits, shape (N, 10), for images of shape (N, 28, 28)."""
@@ -76,7 +76,7 @@ class Judge:
         return float(np.mean(self.probabilities(images).argmax(1) == labels))
 
     def _judged(self, images: np.ndarray) -> np.ndarray:
-        return in_batches(partial(_both, *self._classifier), np.asarray(images, np.float32)[..., None])
+        return in_batches(partial(_both, *self.classifier), np.asarray(images, np.float32)[..., None])
 
 
 def judge(folder: str | Path, digits: Digits, progress: Progress = silent, epochs: int = EPOCHS) -> Judge:

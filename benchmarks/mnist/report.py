@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet, digits, estimate
+from ..harness.report import Sheet, digits, estimate, publish
 
 CEILING = "codes of the test images"
 OURS = "ours"
@@ -43,13 +42,9 @@ GROUP_COLUMNS = {
 
 def write_report(out: Path, records: Sequence[Record], made: dict[str, Any], console: Console, quick: bool) -> None:
     """Writes mnist.json and mnist.md (mnist-quick… for a quick run), and shows the tables."""
-    name = "mnist-quick" if quick else "mnist"
-    shown = sheets(records)
     rows = [{"seed": seed, "kind": kind, "method": method, **found} for seed, kind, method, found in records]
-    write_json(out / f"{name}.json", {**made, "quick": quick, "records": rows})
-    write_text(out / f"{name}.md", "\n".join(sheet.markdown() for sheet in shown))
-    for sheet in shown:
-        sheet.show(console)
+    record = {**made, "quick": quick, "records": rows}
+    publish(out, "mnist-quick" if quick else "mnist", record, sheets(records), console)
 
 
 def sheets(records: Sequence[Record]) -> list[Sheet]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,6 +17,8 @@ import numpy as np
 
 from fbgmm.nn.train.progress import Progress, silent
 
+from ..harness import cells
+from ..harness.arrays import read_arrays, write_arrays
 from .sliced_wasserstein import Descent, Normals, fit_sw, random_start
 
 EM_COMPONENTS = (1, 2, 4, 8, 12, 16, 24, 32)
@@ -45,6 +48,35 @@ class Rival(NamedTuple):
     def log_prob(self, z: Any, label: int) -> jax.Array:
         """log density of codes of shape (N, D) under a class, in nats, shape (N,)."""
         return self.mixtures[label].log_prob(jnp.asarray(z, jnp.float32))
+
+
+def kept(path: Path, fit: Callable[..., Rival], progress: Progress) -> Rival:
+    """What fit(progress=progress) gives, read where the same code has written it for the same codes."""
+    identity = cells.identity(fit)
+    found = read_arrays(path)
+    if found is not None and found[0]["identity"] == identity:
+        return restored(*found)
+    rival = fit(progress=progress)
+    write_arrays(path, {"identity": identity, **described(rival)}, arrays_of(rival))
+    return rival
+
+
+def described(rival: Rival) -> dict[str, Any]:
+    """The numbers of a fit, beside its mixtures."""
+    return {name: getattr(rival, name) for name in Rival._fields[1:]}
+
+
+def arrays_of(rival: Rival) -> dict[str, np.ndarray]:
+    """The mixtures of all classes, one after the other."""
+    return {name: np.concatenate([getattr(m, name) for m in rival.mixtures]) for name in Normals._fields}
+
+
+def restored(made: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Rival:
+    """The rival of which `described` and `arrays_of` are given."""
+    ends = np.cumsum(made["components"])[:-1]
+    parts = zip(*(np.split(np.asarray(arrays[name], np.float32), ends) for name in Normals._fields), strict=True)
+    mixtures = tuple(Normals(*map(jnp.asarray, part)) for part in parts)
+    return Rival(mixtures, made["seconds"], tuple(made["components"]), made["seconds_chosen"])
 
 
 def em_gmm(

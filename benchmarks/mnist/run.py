@@ -20,14 +20,13 @@ from ..paper.config import ConfigError
 from .report import write_report
 
 SEEDS = 3
-QUICK_IMAGES = 2000
 NEEDED = "flax", "optax", "orbax", "pooch", "sklearn"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--seeds", type=int, help=f"trainings, each with its own samples ({SEEDS})")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_IMAGES} training and test images, one seed")
+    parser.add_argument("--quick", action="store_true", help="2,000 training and test images, one seed")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -40,32 +39,30 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     absent = [package for package in NEEDED if find_spec(package) is None]
     if absent:
         raise ConfigError(f'mnist needs {", ".join(absent)}; install with: pip install -e ".[bench,nn,peers]"')
-    from fbgmm.nn.data.mnist import Digits, load_digits  # here: the other benchmarks do without the extra `nn`
-    from fbgmm.nn.train.progress import progress_bars
+    from fbgmm.nn.train.progress import progress_bars  # here: the other benchmarks do without the extra `nn`
 
     from . import cells
+    from .case import FULL, QUICK, folder_of, prepare
 
     quick = arguments.quick
     number = arguments.seeds if arguments.seeds is not None else 1 if quick else SEEDS
     if number < 1:
         raise ConfigError(f"--seeds: {number} is too small")
-    settings, seeds = cells.settings_of(quick), range(number)
-    folder = arguments.out / ("mnist-cells-quick" if quick else "mnist-cells")
+    sizes, seeds = QUICK if quick else FULL, range(number)
+    folder = folder_of(arguments.out, quick)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     todo: dict[int, list[tuple[str, str]]] = {}
-    for seed, kind, name, found in cells.results(folder, settings, seeds):
+    for seed, kind, name, found in cells.results(folder, sizes, seeds):
         if found is None:
             todo.setdefault(seed, []).append((kind, name))
     if not todo:
         console.print(f"all results were there already, in {folder}")
     with progress_bars() as progress:
         for seed, missing in todo.items():
-            digits = load_digits(progress)
-            digits = Digits(*(part[:QUICK_IMAGES] for part in digits)) if quick else digits
-            case = cells.prepare(seed, digits, folder, quick, progress)
+            case, _ = prepare(seed, sizes, folder, progress)
             for i, (kind, name) in enumerate(missing):
-                cells.make(folder, case, kind, name, settings)
+                cells.make(case, kind, name)
                 progress(f"methods, seed {seed}", i + 1, len(missing))
-    records = [(seed, kind, name, f) for seed, kind, name, f in cells.results(folder, settings, seeds) if f is not None]
+    records = [(seed, kind, name, f) for seed, kind, name, f in cells.results(folder, sizes, seeds) if f is not None]
     write_report(arguments.out, records, environment.description("float32"), console, quick)

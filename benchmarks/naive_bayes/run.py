@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet, digits
+from ..harness.report import Sheet, digits, publish
 from ..paper.config import ConfigError
 
 DATA = ("iris", "wine", "breast_cancer", "digits")
@@ -89,10 +88,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
                 progress.advance(bar)
     made = environment.description("float64" if jax.config.read("jax_enable_x64") else "float32")
     made["versions"] = {**made["versions"], "scikit-learn": importlib.metadata.version("scikit-learn")}
-    write_json(arguments.out / "naive_bayes.json", {**made, "quick": arguments.quick, "rows": rows})
     table = sheet(rows, f"{made['device']}, {made['precision']}")
-    write_text(arguments.out / "naive_bayes.md", table.markdown())
-    table.show(console)
+    publish(arguments.out, "naive_bayes", {**made, "quick": arguments.quick, "rows": rows}, [table], console)
 
 
 def load(name: str) -> tuple[np.ndarray, np.ndarray]:

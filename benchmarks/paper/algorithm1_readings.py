@@ -21,8 +21,8 @@ import fbgmm
 from fbgmm.counts import count, total
 from fbgmm.updates import interval_mass, lag_reach
 
-from .alternatives import DATA_SIZE, KIND, WIDTHS, N
 from .experiment import fit_pi, map_experiments, over_widths
+from .other_definitions import DATA_SIZE, KIND, WIDTHS, N
 from .printed_values import paper_loss
 from .targets import Kind, Target
 

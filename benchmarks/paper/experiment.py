@@ -18,20 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import fbgmm
-from fbgmm.algorithms.algorithm1 import VARIANTS as VARIANTS_1
-from fbgmm.algorithms.algorithm2 import VARIANTS as VARIANTS_2
 
 from ..harness.environment import Precision
+from ..methods import registry
+from ..methods.names import Name
 from .targets import Kind, Target, random_target
-
-AlgorithmName = int | str
-
-ALGORITHMS: dict[AlgorithmName, fbgmm.Algorithm] = {
-    1: fbgmm.algorithm1(),
-    2: fbgmm.algorithm2(),
-    **{f"1:{variant}": fbgmm.algorithm1(variant) for variant in VARIANTS_1},
-    **{f"2:{variant}": fbgmm.algorithm2(variant) for variant in VARIANTS_2},
-}
 
 _NUMBERS_PER_BLOCK = 2**20
 
@@ -49,7 +40,7 @@ class Shape:
 
     kind: Kind
     data_size: int
-    algorithm: tuple[AlgorithmName, ...]
+    algorithm: tuple[Name, ...]
     t: tuple[float, ...]
     capacity: int
     experiments: int
@@ -87,10 +78,11 @@ class Program:
 
 def block_losses(shape: Shape, seed: jax.Array, start: jax.Array, n: jax.Array) -> jax.Array:
     """Losses of the experiments start … start + block − 1, shape (block, len(t), len(algorithm))."""
+    algorithms = [algorithm for name in shape.algorithm if (algorithm := registry.find(name)[1].algorithm) is not None]
 
     def measure(target: Target, x: jax.Array) -> jax.Array:
         def at_width(basis: fbgmm.Basis) -> jax.Array:
-            pi = jnp.stack([fit_pi(ALGORITHMS[name], basis, x) for name in shape.algorithm])
+            pi = jnp.stack([fit_pi(algorithm, basis, x) for algorithm in algorithms])
             return jax.vmap(lambda p: fbgmm.information_loss(target.cdf, fbgmm.Mixture(basis, p)))(pi)
 
         return over_widths(at_width, x, n, shape.t, shape.capacity)

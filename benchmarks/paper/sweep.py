@@ -7,24 +7,30 @@ platform, versions and the code itself. A changed config therefore never meets a
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ..harness import cells as kept
 from ..harness import environment
 from ..harness.files import remove_leftovers, write_json, write_text
 from ..harness.report import digits, estimate, grid_sheet, progress_bar, write_csv
+from ..methods import registry
+from ..methods.names import Name
+from . import metrics, target_registry
 from .config import Cell, Config, read_config
-from .experiment import Program, Shape
+from .experiment import Program, Shape, map_experiments
+from .metrics import INFORMATION_LOSS
+from .sample_by_sample import SameFits, measure, same_fits
+from .targets import KINDS, Kind
 
 
 @dataclass(frozen=True)
@@ -55,93 +61,111 @@ def run_config(config: Config, out: Path, progress: Progress, name: str) -> list
     done = {cell: result for cell in cells if (result := read_cell(folder, cell)) is not None}
     if done:
         progress.console.print(f"{name}: {len(done)} of {len(cells)} cells were finished already, in {folder}")
-    todo = _groups(config, [cell for cell in cells if cell not in done])
-    bar = progress.add_task(name, total=config.experiments * sum(len(groups) for groups in todo.values()))
+    todo = [cell for cell in cells if cell not in done]
+    compiled, alone = _groups(config, filter(is_compiled, todo)), _fits(cell for cell in todo if not is_compiled(cell))
+    calls = sum(map(len, compiled.values())) + len(alone)
+    advance = partial(progress.advance, progress.add_task(name, total=config.experiments * calls))
     with environment.use_precision(config.precision):
-        for shape, groups in todo.items():
-            for result in _compute(shape, groups, partial(progress.advance, bar)):
-                write_cell(folder, result)
-                done[result.cell] = result
+        for result in chain(_compute_compiled(compiled, advance), _compute_alone(alone, advance)):
+            write_cell(folder, result)
+            done[result.cell] = result
     return [done[cell] for cell in cells]
+
+
+def is_compiled(cell: Cell) -> bool:
+    """Whether one compiled program measures many experiments at once: Eq. 9 of an Algorithm on a random target."""
+    algorithm = registry.find(cell.algorithm)[1].algorithm
+    return cell.kind in KINDS and cell.metric == INFORMATION_LOSS and algorithm is not None
 
 
 Groups = dict[tuple[int, int], list[Cell]]
 """Cells by seed and n: those of one group differ in algorithm and t, and come from one call on the same samples."""
 
 
-def _groups(config: Config, cells: Sequence[Cell]) -> dict[Shape, Groups]:
-    """The cells by the compiled program they share, and within it by group."""
+def _groups(config: Config, cells: Iterable[Cell]) -> dict[Shape, Groups]:
+    """The cells by the compiled program they share, and within it by group.
+
+    The paper's readings are measured together; any other algorithm has a program of its own, so that it changes nothing
+    about theirs.
+    """
+    readings = tuple(name for name in config.algorithm if registry.find(name)[1].group == "readings")
     todo: dict[Shape, Groups] = {}
     for cell in cells:
-        shape = Shape(
-            cell.kind, cell.data_size, config.algorithm, config.t, max(config.n), config.experiments, config.precision
-        )
+        together = readings if cell.algorithm in readings else (cell.algorithm,)
+        kind = cast(Kind, cell.kind)
+        shape = Shape(kind, cell.data_size, together, config.t, max(config.n), config.experiments, config.precision)
         todo.setdefault(shape, {}).setdefault((cell.seed, cell.n), []).append(cell)
     return todo
 
 
-def _compute(shape: Shape, groups: Groups, advance: Callable[[float], None]) -> Iterator[Result]:
-    program = Program(shape)
-    compile_seconds = program.compile_seconds
-    for (seed, n), cells in groups.items():
-        started, blocks = time.perf_counter(), []
-        for block in program.blocks(seed, n):
-            blocks.append(block)
-            advance(len(block))
-        losses = np.concatenate(blocks)
-        run_seconds = time.perf_counter() - started
-        for cell in cells:
-            column = losses[:, shape.t.index(cell.t), shape.algorithm.index(cell.algorithm)]
-            yield Result(cell, column, compile_seconds / len(cells), run_seconds / len(cells))
-        compile_seconds = 0.0  # counted with the first group that used the program
+def _fits(cells: Iterable[Cell]) -> dict[SameFits, list[Cell]]:
+    """The cells by the fits that they need."""
+    todo: dict[SameFits, list[Cell]] = {}
+    for cell in cells:
+        todo.setdefault(same_fits(cell), []).append(cell)
+    return todo
+
+
+def _compute_alone(todo: dict[SameFits, list[Cell]], advance: Callable[[float], None]) -> Iterator[Result]:
+    for fits, cells in todo.items():
+        found, seconds = measure(fits, cells, advance)
+        for cell, losses in found.items():
+            yield Result(cell, losses, 0.0, seconds / len(cells))
+
+
+def _compute_compiled(todo: dict[Shape, Groups], advance: Callable[[float], None]) -> Iterator[Result]:
+    for shape, groups in todo.items():
+        program = Program(shape)
+        compile_seconds = program.compile_seconds
+        for (seed, n), cells in groups.items():
+            started, blocks = time.perf_counter(), []
+            for block in program.blocks(seed, n):
+                blocks.append(block)
+                advance(len(block))
+            losses = np.concatenate(blocks)
+            run_seconds = time.perf_counter() - started
+            for cell in cells:
+                column = losses[:, shape.t.index(cell.t), shape.algorithm.index(cell.algorithm)]
+                yield Result(cell, column, compile_seconds / len(cells), run_seconds / len(cells))
+            compile_seconds = 0.0  # counted with the first group that used the program
 
 
 def write_cell(folder: Path, result: Result) -> None:
     """Writes a finished cell, atomically. Losses that are not finite become null."""
     losses = [float(loss) if np.isfinite(loss) else None for loss in result.losses]
-    record = {
-        "identity": identity(result.cell),
-        "losses": losses,
-        "checksum": _digest(losses),
-        "compile_seconds": result.compile_seconds,
-        "run_seconds": result.run_seconds,
-    }
-    write_json(cell_path(folder, result.cell), record)
+    seconds = {"compile_seconds": result.compile_seconds, "run_seconds": result.run_seconds}
+    kept.write(cell_path(folder, result.cell), identity(result.cell), {"losses": losses, **seconds})
 
 
 def read_cell(folder: Path, cell: Cell) -> Result | None:
     """A finished cell; None if there is none, or if its file is not what was written."""
-    try:
-        record = json.loads(cell_path(folder, cell).read_text(encoding="utf-8"))
-        losses = record["losses"]
-        whole = record["identity"] == identity(cell) and record["checksum"] == _digest(losses)
-        if not whole or len(losses) != cell.experiments:
-            return None
-        seconds = float(record["compile_seconds"]), float(record["run_seconds"])
-        return Result(cell, np.array([np.nan if loss is None else loss for loss in losses], np.float64), *seconds)
-    except (OSError, ValueError, KeyError, TypeError):
+    found = kept.read(cell_path(folder, cell), identity(cell))
+    if found is None:
         return None
+    losses = np.array([np.nan if loss is None else loss for loss in found["losses"]], np.float64)
+    return Result(cell, losses, found["compile_seconds"], found["run_seconds"])
 
 
 def cell_path(folder: Path, cell: Cell) -> Path:
     """Where a cell is kept: a readable name and a digest of everything that determines its numbers."""
-    algorithm = str(cell.algorithm).replace(":", "-")
-    readable = f"{cell.kind}_alg{algorithm}_n{cell.n}_t{cell.t:g}_N{cell.data_size}_seed{cell.seed}"
-    return folder / f"{readable}_{_digest(identity(cell))[:16]}.json"
+    name = f"{cell.kind}_alg{cell.algorithm}_n{cell.n}_t{cell.t:g}_N{cell.data_size}_seed{cell.seed}"
+    return folder / f"{kept.slug(name)}_{identity(cell)}.json"
 
 
-def identity(cell: Cell) -> dict[str, Any]:
-    """Everything that determines a cell's numbers."""
-    return {
-        **cell._asdict(),
-        "platform": environment.platform(),
-        "versions": environment.versions(),
-        "source": environment.source_digest(),
-    }
+def identity(cell: Cell) -> str:
+    """A digest of everything that determines a cell's numbers."""
+    return kept.digest([_code(cell.kind, cell.algorithm, cell.metric, is_compiled(cell)), *cell])
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+@cache
+def _code(kind: str, algorithm: Name, metric: str, compiled: bool) -> str:
+    """A digest of the code behind the names of a cell."""
+    finders = (registry.find, target_registry.find, metrics.find)
+    method = registry.roots(algorithm)
+    if compiled:
+        return kept.identity(map_experiments, method, kept.code_alone(Program, finders))
+    others = target_registry.find(kind)[1].roots, metrics.roots(metric)
+    return kept.identity(method, others, kept.code_alone(measure, finders))
 
 
 def surroundings(config: Config, results: Sequence[Result]) -> dict[str, Any]:
@@ -162,7 +186,7 @@ def summary_row(result: Result) -> dict[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the grid; see benchmarks/paper/configs/")
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the grid; docs/extend.md shows one")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
 
 
@@ -175,10 +199,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     write_json(arguments.out / "results.json", {"rows": rows, **surroundings(config, results)})
     write_csv(arguments.out / "results.csv", rows)
     names = {"kind": "kind", "algorithm": "algorithm", "n": "n", "t": "t", "data_size": "points"}
-    names |= {"seed": "seed", "experiments": "experiments"}
+    names |= {"seed": "seed", "experiments": "experiments", "metric": "metric"}
     grid = {shown: [str(row[key]) for row in rows] for key, shown in names.items()}
     losses = [estimate(result.losses) for result in results]
-    found = {"loss": [digits(loss.mean) for loss in losses], "95 % interval": [loss.interval() for loss in losses]}
+    found = {"mean": [digits(loss.mean) for loss in losses], "95 % interval": [loss.interval() for loss in losses]}
     sheet = grid_sheet(f"Sweep {arguments.config.name}", grid, found)
     write_text(arguments.out / "results.md", sheet.markdown())
     sheet.show(console)

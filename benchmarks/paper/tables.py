@@ -12,6 +12,7 @@ from rich.console import Console
 from ..harness.environment import PRECISIONS
 from ..harness.files import write_json, write_text
 from ..harness.report import Estimate, Sheet, digits, grid_sheet, progress_bar, write_csv
+from ..methods import registry
 from .config import Config, read_config
 from .printed_values import TITLES, paper_loss
 from .sweep import Result, run_config, summary_row, surroundings
@@ -28,19 +29,22 @@ NOTE = (
 )
 
 
-def table_config(number: int, **overrides: Any) -> Config:
-    """The committed config of a table, with some keys overridden.
+def table_config(number: int, more: Sequence[str] = (), **overrides: Any) -> Config:
+    """The committed config of a table, with some keys overridden and more methods.
 
     Raises:
-        ConfigError: an override that is not allowed.
+        ConfigError: an override or a method that is not allowed.
     """
-    return read_config(CONFIGS / f"table{number}.toml", **overrides)
+    path = CONFIGS / f"table{number}.toml"
+    config = read_config(path, **overrides)
+    added = [name for name in more if registry.find(name, "--algorithm")[0] not in config.algorithm]
+    return read_config(path, **overrides, algorithm=[*config.algorithm, *added]) if added else config
 
 
 def table_row(result: Result) -> dict[str, Any]:
     """A row of a table's JSON."""
     row = summary_row(result)
-    del row["seed"]
+    del row["seed"], row["metric"]
     return row | {"paper": paper_loss(row["kind"], row["algorithm"], row["n"], row["t"], row["data_size"])}
 
 
@@ -55,12 +59,16 @@ def table_sheet(number: int, rows: Sequence[dict[str, Any]]) -> Sheet:
         "experiments": [str(row["experiments"]) for row in rows],
     }
     found = {
-        "paper": [digits(row["paper"]) for row in rows],
+        "paper": ["–" if row["paper"] is None else digits(row["paper"]) for row in rows],
         "ours": [digits(loss.mean) for loss in losses],
         "95 % interval": [loss.interval() for loss in losses],
-        "ours/paper": [f"{row['mean'] / row['paper']:.2f}" for row in rows],
+        "ours/paper": [_ratio(row["mean"], row["paper"]) for row in rows],
     }
     return grid_sheet(TITLES[number], grid, found, NOTE)
+
+
+def _ratio(mean: float | None, paper: float | None) -> str:
+    return "–" if mean is None or paper is None else f"{mean / paper:.2f}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", type=int, choices=sorted(TITLES), action="append", help="only this table; may be given repeatedly"
     )
+    more = "a method beside the paper's: your own as module:name, or another of the library, such as auto; repeatable"
+    parser.add_argument("--algorithm", action="append", default=[], metavar="NAME", help=more)
     number = parser.add_mutually_exclusive_group()
     number.add_argument("--experiments", type=int, help="random targets for each value (the paper's 20, 20, 30)")
     quick = f"{QUICK_EXPERIMENTS} experiments"
@@ -82,7 +92,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.experiments is not None:
         overrides["experiments"] = arguments.experiments
     numbers = sorted(set(arguments.table or TITLES))
-    configs = {number: table_config(number, **overrides) for number in numbers}
+    configs = {number: table_config(number, arguments.algorithm, **overrides) for number in numbers}
     sheets = []
     with progress_bar() as progress:
         for number, config in configs.items():

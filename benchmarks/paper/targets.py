@@ -155,12 +155,6 @@ def draw_target(key: jax.Array, family: Family, law: Law) -> Target:
     return Target(weight=weight / jnp.sum(weight), loc=loc, scale=scale, kind=kind, df=df, family=family)
 
 
-def random_targets(key: jax.Array, kind: Kind, number: int) -> Target:
-    """Targets with a leading axis. The first of them do not depend on how many are drawn."""
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(number))
-    return jax.vmap(lambda k: random_target(k, kind))(keys)
-
-
 def _student_t_cdf(z: jax.Array, df: jax.Array) -> jax.Array:
     df = jnp.broadcast_to(df, z.shape)
     half = jnp.full_like(z, 0.5)

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import fbgmm
 from fbgmm.nn.conditional.calibration import conformal_interval, conformal_threshold
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import rounding
@@ -19,10 +18,11 @@ from fbgmm.nn.conditional.stacking import stacked, stacking_weights
 from fbgmm.nn.conditional.training import TrainedNetworks
 from fbgmm.nn.train.progress import Progress
 
-from ..harness.records import digest, slug
+from ..harness import cells
+from ..harness.files import as_columns
 from .report import BOOSTED, HETERO, HL, HOMO, KMN, LOCATIONS, MDN, OURS, PLAIN, RESIDUAL, RIVALS
 from .rivals import boosted_quantiles
-from .training import VARIANTS, Case, Plan, plan_of, sources, train_variant, training_identity
+from .training import VARIANTS, Case, Plan, prepare, train_variant
 
 COVERAGE = 0.9
 _ROWS = 32
@@ -36,7 +36,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 """Variants that each method stacks, with weights of its own for each split, from rows not trained on."""
 
 
-def run_method(case: Case, name: str, folder: Path, quick: bool, progress: Progress) -> dict[str, Any]:
+def run_method(case: Case, plan: Plan, name: str, folder: Path, progress: Progress) -> dict[str, Any]:
     """Trains (or finds trained) what the method stacks, and measures.
 
     Raises:
@@ -44,13 +44,8 @@ def run_method(case: Case, name: str, folder: Path, quick: bool, progress: Progr
     """
     if name == BOOSTED:
         return measure_boosted(case, progress)
-    plan = plan_of(case.name, case.data.y.shape[1], quick)
-    folder = folder / f"training-{training_identity(plan, len(case.y))}"
     started = time.perf_counter()
-    options = []
-    for variant in METHODS[name]:
-        where = folder / f"{case.name}_{slug(variant)}"
-        options.append(train_variant(case, plan, VARIANTS[variant], where, f"{case.name}, {variant}", progress))
+    options = [train_variant(case, plan, part, VARIANTS[part], folder, progress) for part in METHODS[name]]
     seconds = time.perf_counter() - started
     return {**measure(case, plan, options, METHODS[name]), "seconds": seconds}
 
@@ -71,11 +66,11 @@ def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Seque
         own = case.data.y[s][case.data.weights[s] > 0]
         log_prob, pit = (np.stack([found[s][part] for found in outside]) for part in (0, 1))
         weights = stacking_weights(jnp.asarray(log_prob))
-        threshold = conformal_threshold(np.clip(weights @ pit, 0, 1), COVERAGE)
+        reach = conformal_threshold(np.clip(weights @ pit, 0, 1), COVERAGE)
         each = [jax.tree.map(lambda leaf, s=s: leaf[s], densities) for densities in members]
         pooled = [densities.pooled(0) for densities in each]  # here, not traced: members on one basis share it
         y = jnp.asarray(case.y[s], jnp.float32)
-        found = _scores(pooled, weights, y, float(rounding(own)), threshold)
+        found = _scores(pooled, weights, y, float(rounding(own)), reach)
         found["single"] = _single(each, weights, y)
         for name, value in found.items():
             rows.setdefault(name, []).append(float(np.asarray(value, np.float64)[..., :count].mean()))
@@ -87,6 +82,7 @@ def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Seque
     rows["rmse"] = np.sqrt(rows.pop("square")).tolist()
     return {
         **rows,
+        "weights": as_columns(rows["weights"]),
         "trainings": int(sum(t.finite.size for t in options)),
         "not_finite": int(sum((~t.finite).sum() for t in options)),
         "members": plan.members,
@@ -95,12 +91,12 @@ def measure(case: Case, plan: Plan, options: list[TrainedNetworks], names: Seque
 
 @jax.jit
 def _scores(
-    pooled: list[Density], weights: jax.Array, y: jax.Array, cell: jax.Array, threshold: jax.Array
+    pooled: list[Density], weights: jax.Array, y: jax.Array, cell: jax.Array, reach: jax.Array
 ) -> dict[str, jax.Array]:
     """Scores of the ensemble on one split, for each test row."""
     density = stacked(pooled, weights)
     low, high = density.interval(COVERAGE)
-    lower, upper = conformal_interval(density, threshold)
+    lower, upper = conformal_interval(density, reach)
     half = 0.5 * jnp.maximum(cell, 1e-6 * jnp.std(y))
     in_cell = density.log_interval(y - half, y + half) - jnp.log(2 * half)
     return {
@@ -160,14 +156,12 @@ def measure_boosted(case: Case, progress: Progress) -> dict[str, Any]:
 
 
 def path_of(folder: Path, data_set: str, method: str) -> Path:
-    return folder / f"{data_set}_{slug(method)}.json"
+    return folder / f"{data_set}_{cells.slug(method)}.json"
 
 
 def identity(method: str, plan: Plan, splits: int) -> str:
-    """A digest of the code and settings that a result depends on."""
-    here, package = Path(__file__).parent, Path(fbgmm.__file__).parent / "nn/conditional"
-    own = [Path(__file__), here / "rivals.py"]
+    """Of the code and settings that a result depends on."""
     if method == BOOSTED:
-        return digest(splits, own)
-    measured = [package / f"{name}.py" for name in ("calibration", "stacking")]
-    return digest((plan, splits), [*own, *measured, *sources()])
+        return cells.identity(measure_boosted, prepare, splits)
+    variants = {name: VARIANTS[name] for name in METHODS[method]}
+    return cells.identity(measure, train_variant, variants, prepare, plan, splits)

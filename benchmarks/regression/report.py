@@ -10,8 +10,7 @@ import numpy as np
 from rich.console import Console
 from scipy.special import stdtr
 
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
+from ..harness.report import Sheet, publish
 
 HOMO = "Gaussian"
 HETERO = "Gaussian, heteroscedastic"
@@ -57,13 +56,9 @@ TABLES = {
 
 def write_report(out: Path, records: Records, made: dict[str, Any], console: Console, quick: bool) -> None:
     """Writes regression.json and regression.md (regression-quick… for a quick run), and shows the tables."""
-    name = "regression-quick" if quick else "regression"
-    shown = sheets(records)
     rows = [{"set": data_set, "method": method, **found} for (data_set, method), found in records.items()]
-    write_json(out / f"{name}.json", {**made, "quick": quick, "records": rows})
-    write_text(out / f"{name}.md", "\n".join(sheet.markdown() for sheet in shown))
-    for sheet in shown:
-        sheet.show(console)
+    record = {**made, "quick": quick, "records": rows}
+    publish(out, "regression-quick" if quick else "regression", record, sheets(records), console)
 
 
 def sheets(records: Records) -> list[Sheet]:

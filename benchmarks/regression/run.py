@@ -14,13 +14,13 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
+from ..harness import cells as kept
 from ..harness import environment
 from ..harness.files import remove_leftovers
-from ..harness.records import read_record, write_record
 from ..paper.config import ConfigError
 from .report import SETS, write_report
 
-QUICK_SETS, QUICK_SPLITS = ("yacht", "boston"), 3
+QUICK_SETS = "yacht", "boston"
 NEEDED = "flax", "optax", "orbax", "sklearn"
 ORDER = "yacht", "boston", "energy", "concrete", "wine", "protein", "naval", "power", "kin8nm"  # small ones first
 
@@ -28,7 +28,7 @@ ORDER = "yacht", "boston", "energy", "concrete", "wine", "protein", "naval", "po
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--sets", nargs="+", metavar="SET", help=f"some of {', '.join(SETS)} (all)")
-    parser.add_argument("--quick", action="store_true", help=f"{' and '.join(QUICK_SETS)}, {QUICK_SPLITS} splits")
+    parser.add_argument("--quick", action="store_true", help=f"{' and '.join(QUICK_SETS)}, three splits")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -41,7 +41,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     absent = [package for package in NEEDED if find_spec(package) is None]
     if absent:
         raise ConfigError(f'regression needs {", ".join(absent)}; install with: pip install -e ".[bench,nn,peers]"')
-    from fbgmm.nn.data.uci import load_uci
     from fbgmm.nn.train.progress import progress_bars  # here: the other benchmarks do without the extra `nn`
 
     from . import cells, training
@@ -51,24 +50,23 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     unknown = [name for name in asked if name not in SETS]
     if unknown:
         raise ConfigError(f"--sets: unknown {', '.join(unknown)}; allowed: {', '.join(SETS)}")
-    folder = arguments.out / ("regression-cells-quick" if quick else "regression-cells")
+    folder = training.folder_of(arguments.out, quick)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     records = {}
     with progress_bars() as progress:
         for name in asked:
-            case = training.prepare(name, load_uci(name), QUICK_SPLITS if quick else None)
-            plan = training.plan_of(name, case.data.y.shape[1], quick)
+            case, plan = training.case_of(name, quick)
             for method in cells.METHODS:
                 wanted = cells.identity(method, plan, len(case.y))
                 path = cells.path_of(folder, name, method)
-                found = read_record(path, wanted)
+                found = kept.read(path, wanted)
                 if found is None:
                     try:
-                        found = cells.run_method(case, method, folder, quick, progress)
+                        found = cells.run_method(case, plan, method, folder, progress)
                     except ValueError as error:
                         raise ConfigError(f"{name}, {method}: {error}") from error
-                    write_record(path, wanted, found)
+                    kept.write(path, wanted, found)
                 records[name, method] = found
             jax.clear_caches()  # compiled programs take memory maps, of which a process may hold 65,530 on Linux
     write_report(arguments.out, records, environment.description("float32"), console, quick)

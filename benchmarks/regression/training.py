@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,27 +11,27 @@ import jax
 import numpy as np
 from flax import nnx
 
-import fbgmm
 from fbgmm.nn.conditional.density import Density
 from fbgmm.nn.conditional.heads import DensityHead
 from fbgmm.nn.conditional.losses import cross_entropy, negative_log_likelihood, soft_counts
 from fbgmm.nn.conditional.training import Loss, Splits, TrainedNetworks, TrainingSettings, Trials, train
-from fbgmm.nn.data.uci import Regression
+from fbgmm.nn.data.uci import Regression, load_uci
 from fbgmm.nn.train.progress import Progress
 
-from ..harness.records import digest
+from ..harness.cells import identity, slug
 from .report import HETERO, HL, HOMO, KMN, LOCATIONS, MDN, PLAIN, RESIDUAL
 from .rivals import Homoscedastic, KernelMixtureNetwork, MixtureDensityNetwork
 
 FOLDS = 10
+QUICK_SPLITS = 3
 SMALL = 2000  # rows of a training set; above, smaller grids and larger batches
 
 
 class Variant(NamedTuple):
     """A head and the loss it is trained with."""
 
-    head: Callable[[int, Any, Any, nnx.Rngs], nnx.Module]
-    """head(features, y, weights, rngs)."""
+    head: Callable[..., nnx.Module]
+    """head(features, y=y, weights=weights, rngs=rngs)."""
     loss: Loss = negative_log_likelihood
 
 
@@ -40,27 +41,15 @@ def hl_gauss(density: Density, y: jax.Array) -> jax.Array:
     return cross_entropy(density, soft_counts(density, y, smear=0.75 * bins[..., None]))
 
 
-def _plain(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return DensityHead.from_targets(k, y, 64, weights=w, rngs=rngs)
-
-
-def _residual(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return DensityHead.residual(k, y, 48, scales=(1, 4), weights=w, rngs=rngs)
-
-
-def _locations(k: int, y: Any, w: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return DensityHead.residual(k, y, 12, locations=2, weights=w, rngs=rngs)
-
-
 VARIANTS: dict[str, Variant] = {
-    HOMO: Variant(lambda k, y, w, rngs: Homoscedastic(k, y, w, rngs=rngs)),
-    HETERO: Variant(lambda k, y, w, rngs: MixtureDensityNetwork(k, 1, y, w, rngs=rngs)),
-    MDN: Variant(lambda k, y, w, rngs: MixtureDensityNetwork(k, 5, y, w, rngs=rngs)),
-    KMN: Variant(lambda k, y, w, rngs: KernelMixtureNetwork(k, y, w, rngs=rngs)),
-    HL: Variant(lambda k, y, w, rngs: DensityHead.from_targets(k, y, 64, 0.5, weights=w, rngs=rngs), hl_gauss),
-    PLAIN: Variant(_plain),
-    RESIDUAL: Variant(_residual),
-    LOCATIONS: Variant(_locations),
+    HOMO: Variant(Homoscedastic),
+    HETERO: Variant(partial(MixtureDensityNetwork, components=1)),
+    MDN: Variant(partial(MixtureDensityNetwork, components=5)),
+    KMN: Variant(KernelMixtureNetwork),
+    HL: Variant(partial(DensityHead.from_targets, n=64, t=0.5), hl_gauss),
+    PLAIN: Variant(partial(DensityHead.from_targets, n=64)),
+    RESIDUAL: Variant(partial(DensityHead.residual, n=48, scales=(1, 4))),
+    LOCATIONS: Variant(partial(DensityHead.residual, n=12, locations=2)),
 }
 
 
@@ -90,6 +79,17 @@ class Plan(NamedTuple):
     trials: Trials
     members: int
     hidden: int
+
+
+def folder_of(out: Path, quick: bool) -> Path:
+    """Where trainings and results are kept below a folder of output."""
+    return out / ("regression-cells-quick" if quick else "regression-cells")
+
+
+def case_of(name: str, quick: bool) -> tuple[Case, Plan]:
+    """A set with its splits, and how it is trained on."""
+    case = prepare(name, load_uci(name), QUICK_SPLITS if quick else None)
+    return case, plan_of(name, case.data.y.shape[1], quick)
 
 
 def plan_of(name: str, rows: int, quick: bool) -> Plan:
@@ -139,27 +139,19 @@ def _padded(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train_variant(
-    case: Case, plan: Plan, variant: Variant, folder: Path, what: str, progress: Progress
+    case: Case, plan: Plan, name: str, variant: Variant, folder: Path, progress: Progress
 ) -> TrainedNetworks:
-    """Trains (or finds trained) one head on all splits and trials."""
+    """Trains (or finds trained by this code) one head on all splits and trials.
+
+    Raises:
+        ValueError: the folder holds a training on other data.
+    """
     features = case.data.x.shape[2]
 
     def make(rngs: nnx.Rngs, y: Any, weights: Any) -> nnx.Module:
-        return Network(features, plan.hidden, variant.head(plan.hidden, y, weights, rngs), rngs=rngs)
+        return Network(features, plan.hidden, variant.head(plan.hidden, y=y, weights=weights, rngs=rngs), rngs=rngs)
 
-    key = jax.random.key(0)
-    code = training_identity(plan, len(case.y))
-    options: dict[str, Any] = {"loss": variant.loss, "identity": {"code": code}, "progress": progress, "what": what}
-    return train(key, make, case.data, plan.trials, folder, plan.settings, **options)
-
-
-def training_identity(plan: Plan, splits: int) -> str:
-    """A digest of the code and settings that a training depends on."""
-    return digest((plan, splits), sources())
-
-
-def sources() -> list[Path]:
-    """The files whose code makes a trained network."""
-    here, package = Path(__file__).parent, Path(fbgmm.__file__).parent / "nn/conditional"
-    ours = [package / f"{name}.py" for name in ("density", "heads", "losses", "training")]
-    return [here / "training.py", here / "rivals.py", *ours]
+    code = identity(train, Network, variant, plan)
+    where = folder / f"{case.name}_{slug(name)}-{code}"
+    options: dict[str, Any] = {"loss": variant.loss, "identity": {"code": code}, "what": f"{case.name}, {name}"}
+    return train(jax.random.key(0), make, case.data, plan.trials, where, plan.settings, **options, progress=progress)

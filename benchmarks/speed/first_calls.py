@@ -18,8 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
+from ..harness.report import Sheet, publish
 
 _PROGRAM = """
 import json, time
@@ -113,9 +112,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     medians = {name: [median(seconds) for seconds in zip(*each, strict=True)] for name, each in found.items()}
     lines = [[name, f"{processor:.2f}", f"{wall:.2f}"] for name, (processor, wall) in medians.items()]
     sheet = Sheet(f"First calls ({where})", ["first call", "processor s", "wall s"], lines)
-    write_json(
-        arguments.out / "first_calls.json",
-        {"seconds": found, "device": environment.device(), "versions": environment.versions()},
-    )
-    write_text(arguments.out / "first_calls.md", sheet.markdown())
-    sheet.show(console)
+    record = {"seconds": found, "device": environment.device(), "versions": environment.versions()}
+    publish(arguments.out, "first_calls", record, [sheet], console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,20 @@ from rich.progress import Progress
 import fbgmm
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
+from ..harness.report import Sheet, publish
 from ..harness.timing import Timing, Work, added_memory, race
-from . import peers
+from ..methods import registry
+
+Peer = Callable[[np.ndarray], Any]
 
 FLOOR, OURS = "floor: numpy min + max", "fbgmm"
 _LOOP_ROWS = 20  # a peer that must loop over rows is timed on so many of them, and extrapolated
+
+
+def peers() -> dict[str, Peer]:
+    """The work of other libraries that are installed, by name."""
+    found = {name: registry.METHODS[name].timed for name in registry.in_group("timed")}
+    return {name: work for name, work in found.items() if work is not None}
 
 
 def single(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
@@ -32,7 +39,7 @@ def single(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
     x = jax.random.normal(jax.random.key(0), (n_points,))
     host = np.asarray(x)
     works: dict[str, Work] = {FLOOR: lambda: (host.min(), host.max()), OURS: lambda: fbgmm.fit(x, n=200).pi}
-    works |= {name: partial(fit, host) for name, fit in peers.installed().items()}
+    works |= {name: partial(fit, host) for name, fit in peers().items()}
     return works, dict.fromkeys(works, 1.0)
 
 
@@ -42,12 +49,12 @@ def batch(rows: int, n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
     host = np.asarray(xs)
     works: dict[str, Work] = {FLOOR: lambda: (host.min(1), host.max(1)), OURS: lambda: fbgmm.fit_batch(xs, n=200).pi}
     some = min(rows, _LOOP_ROWS)
-    for name, fit in peers.installed().items():
+    for name, fit in peers().items():
         works[f"{name}, loop"] = partial(_loop, fit, host[:some])
     return works, {name: 1.0 if name in (FLOOR, OURS) else rows / some for name in works}
 
 
-def _loop(fit: peers.Fit, rows: np.ndarray) -> list[Any]:
+def _loop(fit: Peer, rows: np.ndarray) -> list[Any]:
     return [fit(row) for row in rows]
 
 
@@ -87,9 +94,9 @@ fbgmm.fit(x, n=200, low=-6.0, high=6.0).pi.block_until_ready()
 
 _PEER_MEMORY = """
 import numpy as np
-from benchmarks import peers
+from benchmarks.speed.run import peers
 x = np.random.default_rng(0).standard_normal({points}, np.float32)
-fit = peers.installed()[{name!r}]
+fit = peers()[{name!r}]
 fit(x[:10_000])
 before()
 fit(x)
@@ -193,7 +200,7 @@ def memory(points: int) -> dict[str, Any]:
     found = {
         f"{OURS}, {name}": added_memory(_MEMORY.format(points=points, warm=warm))[0] for name, warm in ours.items()
     }
-    for name in peers.installed():
+    for name in peers():
         if "EM" not in name:  # those take minutes at this size
             found[name] = added_memory(_PEER_MEMORY.format(points=points, name=name))[0]
     return {"points": points, "data_mib": points * 4 / 2**20, "added_mib": found}
@@ -238,16 +245,13 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         "memory": held,
         "stream": streamed,
         "import_seconds_above_jax": float(np.median(imports)),
-        "absent": peers.absent(),
+        "absent": registry.absent("timed"),
         "device": environment.device(),
         "versions": environment.versions(),
     }
     tables = [*sheets(found, environment.device()), facts(record)]
-    write_json(arguments.out / "speed.json", record)
-    write_text(arguments.out / "speed.md", "\n".join(table.markdown() for table in tables))
+    publish(arguments.out, "speed", record, tables, console)
     plot(found, sizes, arguments.out / "speed.png")
-    for table in tables:
-        table.show(console)
 
 
 def facts(record: dict[str, Any]) -> Sheet:

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fbgmm.nn.data.files import VARIABLE
-from fbgmm.nn.data.images import load_image
-from fbgmm.nn.style.blending import Blend, blended, blending_ratio, crop_grams, fit_blend
+from fbgmm.nn.style.blending import Blend, blended, blending_ratio, fit_blend
 from fbgmm.nn.style.gram_matrices import STYLE_LAYERS, psd_gap
 from fbgmm.nn.style.gram_mixture import SAMPLERS, GramMixture
-from fbgmm.nn.style.transfer import Stylised, TransferSettings, grams_of, stylise
-from fbgmm.nn.style.vgg import VGG19, load_vgg19
+from fbgmm.nn.style.transfer import Stylised, TransferSettings, grams_of
 from fbgmm.nn.train.progress import Progress
 
 from ..harness import report
-from ..harness.timing import added_memory
-from ..speed.peers import kdepy_fft, sklearn_em
+from ..harness.timing import added_memory, race, seconds_of
+from ..methods.timed import kdepy_fft, sklearn_em
+from .pictures import Paths, Pictures, made_of, prepare
 from .run import Sizes
 
-_TOGETHER = 2  # images made at once
 _SHARE = 0.2  # at which the diversity is measured
 _WEIGHTS = 1.0, 4.0, 16.0  # of the style in Gatys' arms, over the usual
 
@@ -47,33 +41,22 @@ class Study(NamedTuple):
 
     sizes: Sizes
     key: jax.Array
-    vgg: VGG19
-    target: np.ndarray
-    grams: tuple[np.ndarray, np.ndarray]
+    pictures: Pictures
 
 
-def prepare(sizes: Sizes, seed: int, style1: Path | None, style2: Path | None, progress: Progress) -> Study:
+def study_of(sizes: Sizes, seed: int, paths: Paths, progress: Progress) -> Study:
     """Pictures, network and the Gram matrices of crops."""
-    paintings = Path(os.environ.get(VARIABLE, ".")) / "paintings"
-    paths = style1 or paintings / "starry_night.jpg", style2 or paintings / "sunflowers.jpg"
-    target, *styles = load_image(paths[0], sizes.size), *(load_image(path, 2 * sizes.size) for path in paths)
-    vgg = load_vgg19(progress=progress)
     key, *keys = jax.random.split(jax.random.key(seed), 3)
-    one, two = (
-        crop_grams(k, vgg, style, sizes.crops, sizes.size, progress, f"crops of style {i}")
-        for i, (k, style) in enumerate(zip(keys, styles, strict=True), 1)
-    )
-    return Study(sizes, key, vgg, target, (one, two))
+    return Study(sizes, key, prepare(keys, paths, sizes.size, sizes.crops, progress))
 
 
 def fits(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """Seconds and memory of one call for all entries, and of loops over them."""
-    data = blended(*study.grams, 0.5)
-    jax.block_until_ready(GramMixture.fit(data).mixture.pi)
-    seconds = [_seconds(partial(GramMixture.fit, data)) for _ in range(5)]
+    data = blended(*study.pictures.grams, 0.5)
+    ((name, timing),) = race({"fbgmm, one call": lambda: GramMixture.fit(data).mixture.pi}, 5, budget=600)
     memory, _ = added_memory(_FIT.format(crops=study.sizes.crops))
     E = data.shape[1]
-    rows = [_fit_row("fbgmm, one call", E, float(np.median(seconds)), E, round(memory))]
+    rows = [_fit_row(name, E, timing.median, E, round(memory))]
     wide = np.flatnonzero(np.ptp(data, axis=0) > 0)
     some = np.random.default_rng(0).choice(wide, study.sizes.entries, replace=False)
     columns = [np.ascontiguousarray(data[:, e], np.float64) for e in some]
@@ -85,7 +68,7 @@ def fits(study: Study, progress: Progress) -> list[dict[str, Any]]:
                 peer(scaled[0])
             except ModuleNotFoundError:  # a peer that is not installed has no row
                 continue
-            spent = _seconds(lambda p=peer, s=scaled: [p(x) for x in s])
+            spent = seconds_of(partial(list, map(peer, scaled)))
         rows.append(_fit_row(name, len(some), spent, E, "-"))
         progress("fits", len(rows), 3)
     return rows
@@ -96,16 +79,9 @@ def _fit_row(name: str, fitted: int, seconds: float, entries: int, memory: Any) 
     return {"method": name, "entries_fitted": fitted, "seconds": seconds, "seconds_for_all": whole, "MiB_added": memory}
 
 
-def _seconds(work: Any) -> float:
-    started = time.perf_counter()
-    result = work()
-    jax.block_until_ready(result.mixture.pi if isinstance(result, GramMixture) else 0)
-    return time.perf_counter() - started
-
-
 def samplers(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """Distance from positive semi-definite, of each sampler and layer."""
-    blend = fit_blend(*study.grams, 0.5)
+    blend = fit_blend(*study.pictures.grams, 0.5)
     rows = []
     for i, sampler in enumerate(SAMPLERS):
         layers = blend.mixture.sample(study.key, study.sizes.images, sampler)
@@ -117,17 +93,17 @@ def samplers(study: Study, progress: Progress) -> list[dict[str, Any]]:
 
 def blending(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """D1/(D1 + D2) of the images and of the data set's mean, for each share and sampler."""
-    one, two = (jnp.asarray(grams.mean(axis=0)) for grams in study.grams)
+    one, two = (jnp.asarray(grams.mean(axis=0)) for grams in study.pictures.grams)
     rows = []
     for share in study.sizes.shares:
-        blend = fit_blend(*study.grams, share)
+        blend = fit_blend(*study.pictures.grams, share)
         row: dict[str, Any] = {"share": share}
         for sampler in SAMPLERS:
             wanted = blend.mixture.sample(study.key, study.sizes.images, sampler)
-            start = np.repeat(study.target[None], study.sizes.images, axis=0)
+            start = np.repeat(study.pictures.target[None], study.sizes.images, axis=0)
             made = _made(study, blend, wanted, start, TransferSettings(), progress, f"share {share:g}, {sampler}")
             row[sampler] = report.estimate(
-                np.asarray(blending_ratio(grams_of(study.vgg, made.images), one, two))
+                np.asarray(blending_ratio(grams_of(study.pictures.vgg, made.images), one, two))
             )._asdict()
         rows.append(row)
     return rows
@@ -135,9 +111,9 @@ def blending(study: Study, progress: Progress) -> list[dict[str, Any]]:
 
 def diversity(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """Mean pairwise distances among images of sampled Gram matrices, and among restarts of Gatys' method."""
-    images, blend = study.sizes.images, fit_blend(*study.grams, _SHARE)
+    images, blend = study.sizes.images, fit_blend(*study.pictures.grams, _SHARE)
     key_noise, key_samples = jax.random.split(study.key)
-    noise = np.asarray(jax.random.uniform(key_noise, (images, *study.target.shape), jnp.float32, 0, 255))
+    noise = np.asarray(jax.random.uniform(key_noise, (images, *study.pictures.target.shape), jnp.float32, 0, 255))
     same = np.repeat(noise[:1], images, axis=0)
     rows: list[dict[str, Any]] = []
     for sampler in SAMPLERS:
@@ -164,7 +140,7 @@ def _at_content(rows: Sequence[dict[str, Any]], content: float) -> dict[str, Any
 def _measured(study: Study, made: Stylised) -> dict[str, float]:
     pairs = list(combinations(range(len(made.images)), 2))
     pixels = np.mean([np.sqrt(np.mean((made.images[i] - made.images[j]) ** 2)) for i, j in pairs])
-    maps = [study.vgg(jnp.asarray(image)[None]) for image in made.images]
+    maps = [study.pictures.vgg(jnp.asarray(image)[None]) for image in made.images]
     features = np.mean([_apart(maps[i][name], maps[j][name]) for i, j in pairs for name in STYLE_LAYERS])
     return {
         "content_loss": float(made.content.mean()),
@@ -188,12 +164,7 @@ def _made(
     what: str,
 ) -> Stylised:
     settings = settings._replace(steps=study.sizes.steps)
-    parts = []
-    for first in range(0, len(start), _TOGETHER):
-        part = slice(first, first + _TOGETHER)
-        grams = [layer[part] for layer in wanted]
-        parts.append(stylise(study.vgg, study.target, grams, blend.weights, start[part], settings))
-        progress(what, min(first + _TOGETHER, len(start)), len(start))
+    parts = [made for _, made in made_of(study.pictures, blend, wanted, start, settings, progress, what)]
     history = np.concatenate([part.history for part in parts], axis=1)
     images, content, style = (np.concatenate([part[i] for part in parts]) for i in range(3))
     return Stylised(images, content, style, history)

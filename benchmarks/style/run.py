@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from ..harness import environment, report
-from ..harness.files import write_json, write_text
+from ..harness import cells, environment, report
 from ..paper.config import ConfigError
 
 PARTS = "fits", "samplers", "blending", "diversity"
@@ -58,19 +57,22 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     sizes = chosen_sizes(arguments)
     from fbgmm.nn.train.progress import progress_bars  # here: the other benchmarks do without the extra `nn`
 
-    from . import measures as style_measures
+    from . import measures, pictures
 
+    out, paths = arguments.out, pictures.paths_of(arguments.style1, arguments.style1, arguments.style2)
+    settings = {"seed": arguments.seed, **sizes._asdict()}
     with progress_bars() as progress:
-        study = style_measures.prepare(sizes, arguments.seed, arguments.style1, arguments.style2, progress)
-        for part in PARTS:
-            if part in arguments.parts:
-                rows = getattr(style_measures, part)(study, progress)
-                head = {"part": part, "seed": arguments.seed, **sizes._asdict()}
-                record = {**head, **environment.description("float32"), "rows": rows}
-                write_json(arguments.out / f"style-{part}.json", record)
-                sheet = as_sheet(part, rows, sizes)
-                write_text(arguments.out / f"style-{part}.md", sheet.markdown())
-                sheet.show(console)
+        study = None
+        for part in (part for part in PARTS if part in arguments.parts):
+            path, measure = out / "style-cells" / f"{part}.json", getattr(measures, part)
+            identity = cells.identity(measure, measures.study_of, settings, paths.digests())
+            found = cells.read(path, identity)
+            if found is None:
+                study = study or measures.study_of(sizes, arguments.seed, paths, progress)
+                found = {"rows": measure(study, progress)}
+                cells.write(path, identity, found)
+            record = {"part": part, **settings, **environment.description("float32"), **found}
+            report.publish(out, f"style-{part}", record, [as_sheet(part, found["rows"], sizes)], console)
 
 
 def chosen_sizes(arguments: argparse.Namespace) -> Sizes:

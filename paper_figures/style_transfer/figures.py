@@ -23,10 +23,10 @@ _CROPS = 3  # of each style
 
 def draw_grams(study: Study) -> Figure:
     """Figure 11. A picture, four feature maps of each of the five outputs, and their Gram matrices (Eq. 11)."""
-    features = study.vgg(jnp.asarray(study.styles[1])[None])
+    features = study.pictures.vgg(jnp.asarray(study.pictures.styles[1])[None])
     figure = style.new_figure(style.PAGE, 2.9)
     grid = figure.add_gridspec(2, 6)
-    _picture(figure.add_subplot(grid[:, 0]), study.styles[1], "style image")
+    _picture(figure.add_subplot(grid[:, 0]), study.pictures.styles[1], "style image")
     for column, name in enumerate(STYLE_LAYERS, 1):
         maps = np.asarray(features[name])[0]
         H, W, C = maps.shape
@@ -47,21 +47,21 @@ def draw_process(key: jax.Array, study: Study) -> Figure:
     grid = figure.add_gridspec(3, 2 * _CROPS)
     keys = jax.random.split(jax.random.key(plan.seed), 3)[:2]  # those that the data set was made with
     for s in range(2):
-        side = min(plan.size, *study.styles[s].shape[:2])
-        for k, crop in enumerate(crops(keys[s], study.styles[s], side, plan.crops)[:_CROPS]):
+        side = min(plan.size, *study.pictures.styles[s].shape[:2])
+        for k, crop in enumerate(crops(keys[s], study.pictures.styles[s], side, plan.crops)[:_CROPS]):
             column = _CROPS * s + k
             _picture(figure.add_subplot(grid[0, column]), crop, f"crop of style {s + 1}")
             ax = figure.add_subplot(grid[1, column])
             _bare(ax, f"Gram, {STYLE_LAYERS[_SHOWN]}")
-            matrices = unpack_all(jnp.asarray(study.grams[s][k : k + 1]), STYLE_CHANNELS)
+            matrices = unpack_all(jnp.asarray(study.pictures.grams[s][k : k + 1]), STYLE_CHANNELS)
             _matrix(ax, np.asarray(matrices[_SHOWN])[0])
-    blend = fit_blend(*study.grams, share)
+    blend = fit_blend(*study.pictures.grams, share)
     _entry(figure.add_subplot(grid[2, :2]), study, blend.mixture.mixture, share)
     sampled = blend.mixture.sample(key, 1, plan.sampler)  # type: ignore[arg-type]
     ax = figure.add_subplot(grid[2, 2])
     _bare(ax, "sampled Gram")
     _matrix(ax, np.asarray(sampled[_SHOWN])[0])
-    _picture(figure.add_subplot(grid[2, 3]), study.target, "target")
+    _picture(figure.add_subplot(grid[2, 3]), study.pictures.target, "target")
     _picture(figure.add_subplot(grid[2, 4:]), study.images[share][0], f"image, style 2: {100 * share:g} %")
     return figure
 
@@ -70,15 +70,15 @@ def _entry(ax: Axes, study: Study, mixtures: Any, share: float) -> None:
     """The data of the entry in which the styles differ most, and its mixture."""
     first = sum(map(distinct, STYLE_CHANNELS[:_SHOWN]))
     part = slice(first, first + distinct(STYLE_CHANNELS[_SHOWN]))
-    one, two = (grams[:, part] for grams in study.grams)
+    one, two = (grams[:, part] for grams in study.pictures.grams)
     spread = one.std(axis=0) + two.std(axis=0)
     e = first + int(np.argmax(np.abs(one.mean(axis=0) - two.mean(axis=0)) / np.where(spread > 0, spread, np.inf)))
-    points, gmm = blended(*study.grams, share)[:, e], mixtures[e]
+    points, gmm = blended(*study.pictures.grams, share)[:, e], mixtures[e]
     ax.hist(points, bins=25, density=True, color=style.GREY, alpha=0.4, label=f"{len(points)} crops")
     margin = 3 * float(gmm.basis.sigma)
     x = np.linspace(points.min() - margin, points.max() + margin, 400).astype(points.dtype)
     ax.plot(x, np.asarray(gmm.prob(x)), label="mixture", **style.ESTIMATE[2])
-    ax.set_title(f"one of {study.grams[0].shape[1]:,} entries", loc="left")
+    ax.set_title(f"one of {study.pictures.grams[0].shape[1]:,} entries", loc="left")
     ax.set_yticks([])
     ax.ticklabel_format(axis="x", scilimits=(-2, 3), useMathText=True)
     ax.legend()
@@ -87,7 +87,7 @@ def _entry(ax: Axes, study: Study, mixtures: Any, share: float) -> None:
 def draw_blends(study: Study) -> Figure:
     """Figure 13. A row for each share, a column for each sample."""
     plan = study.plan
-    H, W = study.target.shape[:2]
+    H, W = study.pictures.target.shape[:2]
     cell = (style.PAGE - 0.4) / max(plan.samples, 4)
     figure = style.new_figure(
         max(style.COLUMN, 0.4 + plan.samples * cell), 0.55 + len(plan.shares) * (cell * H / W + 0.03)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -23,7 +24,7 @@ class StyleOptions:
     target: Path | None = None
     style1: Path | None = None
     style2: Path | None = None
-    shares: tuple[float, ...] | None = None
+    shares: Sequence[float] | None = None
     size: int | None = None
     samples: int | None = None
     steps: int | None = None
@@ -50,6 +51,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def chosen(arguments: argparse.Namespace) -> StyleOptions:
     """The options that were given."""
-    a = arguments
-    shares = None if a.shares is None else tuple(a.shares)
-    return StyleOptions(a.target, a.style1, a.style2, shares, a.size, a.samples, a.steps, a.sampler)
+    return StyleOptions(**{field.name: getattr(arguments, field.name) for field in fields(StyleOptions)})

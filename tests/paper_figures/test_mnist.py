@@ -1,5 +1,7 @@
 """Figures 8 to 10: what they show is what they were given. Networks without training, a stand-in for the densities."""
 
+import argparse
+
 import jax
 import numpy as np
 import pytest
@@ -7,10 +9,13 @@ from flax import nnx
 from matplotlib.patches import Rectangle
 
 import fbgmm
+from benchmarks.mnist.case import folder_of
+from benchmarks.paper.config import ConfigError
 from fbgmm.nn.data.mnist import Digits
 from fbgmm.nn.digits.autoencoder import Decoder, Discriminator, Encoder
 from fbgmm.nn.digits.latent import LatentMixture
 from fbgmm.nn.digits.training import History, TrainedAutoencoder, decode
+from fbgmm.nn.train.progress import silent
 from paper_figures import style
 from paper_figures.__main__ import main
 from paper_figures.mnist import (
@@ -61,7 +66,8 @@ def study(trained, latent):
         return np.full((count, 16), digit, np.float32)
 
     digits = Digits(images, LABELS, images[:10], LABELS[:10])
-    return mnist.Study(digits, trained, Z, latent, {"one": sampler, "two": sampler}, Judge()), asked
+    case = argparse.Namespace(z=Z, labels=LABELS, digits=digits, decoder=trained.decoder, judge=Judge())
+    return mnist.Study(case, trained, latent, {"one": sampler, "two": sampler}), asked
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +161,7 @@ def test_pairs_are_mixed_from_the_codes_of_both(study):
 
 @pytest.mark.slow
 def test_all_figures_are_written_by_name(study, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(mnist, "prepare", lambda *_: study[0])
+    monkeypatch.setattr(mnist, "studied", lambda *_: study[0])
     assert main(["mnist", "--out", str(tmp_path)]) == 0
     names = "figure8", "figure9", "figure10", "mnist_densities"
     expected = [str(tmp_path / f"{name}.{extension}") for name in names for extension in ("pdf", "png")]
@@ -176,11 +182,18 @@ def test_no_digits_are_an_error_that_says_what_to_do(tmp_path, monkeypatch, caps
     assert "train-images-idx3-ubyte.gz (9 bytes) is truncated or altered" in capsys.readouterr().err
 
 
-def test_a_folder_of_another_training_is_refused(study, tmp_path, monkeypatch):
+def test_a_folder_of_another_training_is_refused(tmp_path, monkeypatch):
     def other(*_):
-        raise ValueError("holds checkpoints of another training")
+        raise ConfigError("holds checkpoints of another training")
 
-    monkeypatch.setattr(mnist, "load_digits", lambda *_: study[0].digits)
-    monkeypatch.setattr(mnist, "train", other)
+    monkeypatch.setattr(mnist, "prepare", other)
     with pytest.raises(mnist.RequestError, match="another training"):
-        mnist.prepare(jax.random.key(0), Request(), tmp_path, lambda *_: None)
+        mnist.studied(Request(), tmp_path, silent)
+
+
+def test_what_the_benchmark_has_made_is_drawn(tmp_path):
+    results, out = tmp_path / "results", tmp_path / "out"
+    assert Request(results=results).kept(folder_of, out) == folder_of(out, False)
+    folder_of(results, False).mkdir(parents=True)
+    assert Request(results=results).kept(folder_of, out) == folder_of(results, False)
+    assert Request(results=results, quick=True).kept(folder_of, out) == folder_of(out, True)

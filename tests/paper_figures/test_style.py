@@ -7,19 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.style import pictures as style_pictures
 from fbgmm.nn.data.images import load_image
 from fbgmm.nn.style.vgg import CHANNELS, VGG19
 from paper_figures import style
 from paper_figures.__main__ import main
-from paper_figures.request import Request, RequestError
+from paper_figures.request import Request
 from paper_figures.style_transfer import (
     animation as style_transfer_animation,
 )
 from paper_figures.style_transfer import (
     figures as style_transfer_figures,
-)
-from paper_figures.style_transfer import (
-    images as style_transfer_images,
 )
 from paper_figures.style_transfer.images import make, planned
 from paper_figures.style_transfer.options import StyleOptions
@@ -38,7 +36,7 @@ def vgg():
 @pytest.fixture
 def pictures(tmp_path, monkeypatch, vgg):
     """Two pictures, one red and one blue, and the network in the place of VGG19."""
-    monkeypatch.setattr(style_transfer_images, "load_vgg19", lambda progress: vgg)
+    monkeypatch.setattr(style_pictures, "load_vgg19", lambda progress: vgg)
     paths = []
     for name, colour in (("red", (200, 60, 40)), ("blue", (40, 60, 200))):
         image = RNG.normal(colour, 30, (44, 52, 3)).clip(0, 255).astype(np.uint8)
@@ -67,10 +65,10 @@ def test_a_whole_run_writes_all_figures_and_keeps_finished_images(pictures, tmp_
     before = {path: path.read_bytes() for path in images}
     images[1].unlink()
     asked = []
-    real = style_transfer_images.stylise
-    monkeypatch.setattr(style_transfer_images, "stylise", lambda *a: asked.append(a[-1]) or real(*a))
+    real = style_pictures.stylise
+    monkeypatch.setattr(style_pictures, "stylise", lambda *a: asked.append(a[-1]) or real(*a))
     assert main(command) == 0
-    assert asked == ["share 0 %, images 2"]
+    assert asked == ["share 0 %, from image 1 of 1"]
     assert {path: path.read_bytes() for path in images if path != images[1]} == {
         path: data for path, data in before.items() if path != images[1]
     }
@@ -83,7 +81,7 @@ def test_figures_show_what_they_were_given(pictures, tmp_path):
     asked = StyleOptions(red, red, blue, (0.5,), 40, 3, 1, "independent")
     study = make(planned(Request(quick=True, style=asked)), tmp_path, lambda *_: None)
     assert study.images[0.5].shape == (3, 34, 40, 3)
-    np.testing.assert_allclose(study.images[0.5][0], study.target.round(), atol=1)  # one step leaves the start
+    np.testing.assert_allclose(study.images[0.5][0], study.pictures.target.round(), atol=1)  # one step leaves the start
     with style.settings():
         grams = style_transfer_figures.draw_grams(study)
         titles = [ax.get_title() for ax in grams.axes]
@@ -143,14 +141,14 @@ def test_without_the_package_for_videos_the_gif_is_all(pictures, tmp_path, monke
     ],
 )
 def test_bad_requests_are_refused_before_any_work(pictures, tmp_path, monkeypatch, capsys, extra, message):
-    monkeypatch.setattr(style_transfer_images, "load_vgg19", None)
+    monkeypatch.setattr(style_pictures, "load_vgg19", None)
     assert main(["style", "--quick", "--out", str(tmp_path / "out"), *options(pictures), *extra]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_without_pictures_it_says_which_are_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("FBGMM_DATA", str(tmp_path))
-    with pytest.raises(RequestError, match=r"no picture .*starry_night\.jpg; name one with --target, or a folder"):
+    with pytest.raises(FileNotFoundError, match=r"no picture .*sunflowers\.jpg; name one with --style2, or a folder"):
         planned(Request())
 
 

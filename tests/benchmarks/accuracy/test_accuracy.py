@@ -15,16 +15,18 @@ from scipy import special, stats
 
 import fbgmm
 from benchmarks.__main__ import main
-from benchmarks.accuracy import cells
+from benchmarks.accuracy import cells, estimator_report, request
 from benchmarks.accuracy import real_samples as accuracy_real
 from benchmarks.accuracy import report as accuracy_report
 from benchmarks.accuracy import run as accuracy
+from benchmarks.accuracy.cells import Task
 from benchmarks.accuracy.densities import entries, of_laws, of_normals
 from benchmarks.accuracy.losses import cell_masses, distances, log_likelihood, reference
 from benchmarks.accuracy.report import Mean, Ratio
-from benchmarks.accuracy.run import Task
-from benchmarks.methods import estimators, rivals
+from benchmarks.methods import method, own, registry, rivals
 from benchmarks.methods.fitted import Fitted
+from benchmarks.methods.method import rival
+from benchmarks.paper import target_registry
 
 ROOT = Path(__file__).parents[3]
 RNG = np.random.default_rng(0)
@@ -97,7 +99,7 @@ def test_the_papers_loss_is_that_of_the_library(t, accuracy):
     x = NORMAL.sample(RNG, 2000)
     gmm = fbgmm.fit(x, n=200, t=t)
     expected = float(fbgmm.information_loss(jax.scipy.stats.norm.cdf, gmm))
-    found = distances(reference(NORMAL, x), estimators.fitted_of(gmm).pdf)
+    found = distances(reference(NORMAL, x), own.of_mixture(gmm).pdf)
     assert found.paper_loss == pytest.approx(expected, abs=2e-4)
     assert found.l1 > found.paper_loss
 
@@ -196,7 +198,7 @@ def test_every_rival_estimates_a_normal(name):
     # The place and unit of the data do not matter, save where KDEpy's released bandwidth is wrong by them.
     loc, scale = (0, 10) if name == "KDE ISJ (KDEpy)" else (100, 0.01)
     x = loc + scale * np.random.default_rng(2).normal(size=400)
-    fitted = estimators.fit_of(name)(x)
+    fitted = registry.fit_of(name)(x)
     found = distances(reference(of_laws((1, stats.norm(loc, scale))), x), fitted.pdf)
     assert found.l1 < 0.3
     assert found.mass == pytest.approx(1, abs=0.02)
@@ -225,10 +227,10 @@ def test_em_finds_the_number_of_components():
 
 
 def test_absent_rivals_are_named(monkeypatch):
-    monkeypatch.setattr(rivals.importlib.util, "find_spec", lambda name: None if name == "KDEpy" else object())
-    assert "KDE ISJ (KDEpy)" in estimators.absent()
-    assert "KDE ISJ (KDEpy)" not in estimators.names()
-    assert "auto" in estimators.names()
+    monkeypatch.setattr(method.importlib.util, "find_spec", lambda name: None if name == "KDEpy" else object())
+    assert "KDE ISJ (KDEpy)" in registry.absent()
+    assert "KDE ISJ (KDEpy)" not in registry.in_group("ours", "rivals")
+    assert "auto" in registry.in_group("ours", "rivals")
 
 
 @pytest.mark.slow
@@ -236,15 +238,15 @@ def test_ours_are_the_fits_of_the_library(rounding):
     x = RNG.normal(size=300)
     at = np.linspace(-9, 9, 37)
     expected = np.asarray(fbgmm.fit(x, n=200, t=3.0, algorithm=1).prob(at))
-    found = estimators.fit_of("Algorithm 1, 3r")(x).pdf(at)
+    found = registry.fit_of("Algorithm 1, 3r")(x).pdf(at)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=100 * rounding)
-    assert estimators.fit_of("auto")(x).pdf(at.reshape(1, 37)).shape == (1, 37)
+    assert registry.fit_of("auto")(x).pdf(at.reshape(1, 37)).shape == (1, 37)
 
 
 def test_slow_rivals_are_run_on_fewer_seeds(monkeypatch, tmp_path):
-    monkeypatch.setitem(rivals.RIVALS, "slow", rivals.Rival("scipy", rivals.silverman, ((100, 2), (1000, 1))))
-    assert [estimators.seeds_allowed("slow", size) for size in (99, 100, 5000)] == [float("inf"), 2, 1]
+    monkeypatch.setitem(registry.METHODS, "slow", rival("scipy", rivals.silverman, ((100, 2), (1000, 1))))
+    assert [registry.METHODS["slow"].seeds_allowed(size) for size in (99, 100, 5000)] == [float("inf"), 2, 1]
     wanted = [accuracy.cells(tmp_path).missing(Task("claw", 100, seed), ["slow", "auto"], 5) for seed in (5, 6, 7)]
     assert wanted == [["slow", "auto"], ["slow", "auto"], ["auto"]]
 
@@ -264,13 +266,18 @@ def results(out):
     return json.loads((out / "accuracy.json").read_text())
 
 
+def rows_of(record):
+    columns = record["columns"]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def stamps(out):
     return {path.name: path.read_bytes() for path in (out / "accuracy-cells").iterdir()}
 
 
 @pytest.mark.slow
 def test_a_run_leaves_its_tables_and_every_cell(finished):
-    rows = results(finished)["rows"]
+    rows = rows_of(results(finished))
     assert len(rows) == 2 * 2 * len(FAST)
     assert all(row["seeds"] == 2 and row["failures"] == 0 and row["median_ms"] > 0 for row in rows)
     assert {row["half"] for row in rows if row["density"] == "claw"} == {"hold-out"}
@@ -283,41 +290,41 @@ def test_a_run_leaves_its_tables_and_every_cell(finished):
 
 @pytest.mark.slow
 def test_a_finished_run_computes_nothing(finished, monkeypatch):
-    before, rows = stamps(finished), results(finished)["rows"]
+    before, rows = stamps(finished), rows_of(results(finished))
     monkeypatch.setattr(cells.Cells, "compute_all", None)
     assert main([*ARGUMENTS, "--out", str(finished)]) == 0
     assert stamps(finished) == before
-    assert results(finished)["rows"] == rows
+    assert rows_of(results(finished)) == rows
 
 
 @pytest.mark.slow
 def test_a_report_of_an_unfinished_run_computes_nothing(finished, monkeypatch):
-    rows = results(finished)["rows"]
+    rows = rows_of(results(finished))
     monkeypatch.setattr(cells.Cells, "compute_all", None)
     assert main([*ARGUMENTS, "--out", str(finished), "--seeds", "5", "--report"]) == 0
-    assert results(finished)["rows"] == rows
+    assert rows_of(results(finished)) == rows
 
 
 @pytest.mark.slow
 def test_a_result_is_that_of_the_sample_alone(finished):
     task = Task("claw", 80, 1)
-    record = accuracy.cells(finished).read(task)["KDE Silverman"]
+    record = accuracy.cells(finished).read(task, FAST)["KDE Silverman"]
     again = accuracy.measure(task, "KDE Silverman")
     assert again["losses"] == pytest.approx(record["losses"], rel=1e-9)
     x, held_out, _ = accuracy.sample(task)
     assert x.size == 80
-    assert held_out.size == accuracy.HELD_OUT
+    assert held_out.size == target_registry.NEW_POINTS
     assert not np.isin(x, held_out).any()
 
 
 DYING_RUN = """
 import os, signal, sys
 from pathlib import Path
-from benchmarks import accuracy
+from benchmarks.accuracy import run as accuracy
 replace, finished = os.replace, []
 def dying_replace(source, target):
     if len(finished) == 2:
-        open(source, "w").write('{"task": ')
+        open(source, "w").write('{"": ')
         os.kill(os.getpid(), signal.SIGKILL)
     finished.append(target)
     replace(source, target)
@@ -334,58 +341,41 @@ def test_a_killed_task_keeps_what_it_had(tmp_path):
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     task = Task("claw", 50, 0)
     assert accuracy.cells(tmp_path).missing(task, names) == ["auto"]
-    before = accuracy.cells(tmp_path).read(task)
+    before = accuracy.cells(tmp_path).read(task, names)
     assert accuracy.cells(tmp_path).compute(task, ["auto"]) == 1
-    after = accuracy.cells(tmp_path).read(task)
+    after = accuracy.cells(tmp_path).read(task, names)
     assert {name: after[name] for name in before} == before
     assert accuracy.cells(tmp_path).missing(task, names) == []
 
 
-@pytest.mark.slow
-def test_a_change_of_the_library_redoes_ours_and_keeps_the_rivals(finished, monkeypatch):
-    task = Task("uniform", 50, 0)
-    monkeypatch.setattr(estimators.environment, "source_digest", lambda: "another")
-    monkeypatch.setattr(estimators, "identity", estimators.identity.__wrapped__)
-    assert accuracy.cells(finished).missing(task, FAST) == ["Algorithm 2, 2r", "auto"]
-
-
 def test_results_of_rivals_that_are_not_installed_are_kept(tmp_path, monkeypatch):
-    task = Task("claw", 50, 0)
+    task, names = Task("claw", 50, 0), ["elsewhere", "KDE Silverman"]
+    monkeypatch.setitem(registry.METHODS, "elsewhere", rival("scipy", rivals.silverman))
+    accuracy.cells(tmp_path).compute(task, names[:1])
     with monkeypatch.context() as patch:
-        patch.setitem(rivals.RIVALS, "elsewhere", rivals.Rival("scipy", rivals.silverman))
-        accuracy.cells(tmp_path).compute(task, ["elsewhere"])
-    accuracy.cells(tmp_path).compute(task, ["KDE Silverman"])
-    assert accuracy.cells(tmp_path).read(task).keys() == {"elsewhere", "KDE Silverman"}
+        patch.delitem(registry.METHODS, "elsewhere")
+        accuracy.cells(tmp_path).compute(task, names[1:])
+    assert accuracy.cells(tmp_path).read(task, names).keys() == {*names}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "spoil",
-    [lambda text: text[: len(text) // 2], lambda text: "[]", lambda text: text.replace('"claw"', '"uniform"', 1)],
-    ids=["half", "other JSON", "another task"],
-)
-def test_a_corrupt_file_is_not_believed(finished, tmp_path, spoil):
-    task = Task("claw", 50, 1)
-    text = accuracy.cells(finished).path(task).read_text()
-    assert accuracy.cells(finished).read(task).keys() == set(FAST)
-    path = accuracy.cells(tmp_path).path(task)
-    path.parent.mkdir()
-    path.write_text(spoil(text))
-    assert path.read_text() != text
-    assert accuracy.cells(tmp_path).read(task) == {}
+def test_a_result_of_another_task_is_not_believed(tmp_path):
+    one, other = (accuracy.cells(tmp_path).path(Task("claw", size, 0)) for size in (50, 60))
+    accuracy.cells(tmp_path).compute(Task("claw", 50, 0), FAST[2:])
+    one.rename(other)
+    assert accuracy.cells(tmp_path).read(Task("claw", 60, 0), FAST) == {}
 
 
 def test_a_fit_that_raises_is_recorded_and_reported(monkeypatch):
     def raises(x):
         raise ValueError("no root")
 
-    monkeypatch.setitem(rivals.RIVALS, "bad", rivals.Rival("scipy", raises))
+    monkeypatch.setitem(registry.METHODS, "bad", rival("scipy", raises))
     record = accuracy.measure(Task("claw", 50, 0), "bad")
     assert record == {"losses": None, "seconds": None, "error": "ValueError: no root"}
-    nan = rivals.Rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
-    monkeypatch.setitem(rivals.RIVALS, "bad", nan)
+    nan = rival("scipy", lambda x: Fitted(*3 * [lambda at: np.full(at.shape, np.nan)]))
+    monkeypatch.setitem(registry.METHODS, "bad", nan)
     assert accuracy.measure(Task("claw", 50, 0), "bad")["error"] == "ValueError: the density is not finite"
-    sheet = accuracy_report.failure_sheet({("claw", 50, "bad"): {0: record}})
+    sheet = estimator_report.failure_sheet({("claw", 50, "bad"): {0: record}})
     assert sheet.lines == [["bad", "1", "ValueError: no root", "claw (N = 50)"]]
 
 
@@ -400,9 +390,9 @@ def test_a_request_that_cannot_be_run_is_refused(arguments, tmp_path, capsys):
 
 
 def test_groups_of_names():
-    assert cells.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
-    assert len(cells.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
-    assert cells.chosen(["ours"], estimators.by_group(), "") == list(estimators.OURS)
+    assert request.chosen(["paper", "claw"], accuracy.known_densities(), "")[:2] == ["paper's normal", "paper's mixed"]
+    assert len(request.chosen(["marron-wand", "claw"], accuracy.known_densities(), "")) == 15
+    assert request.chosen(["ours"], registry.by_group(), "") == registry.in_group("ours")
 
 
 # The report

@@ -54,7 +54,7 @@ def test_the_cdf_is_the_integral_of_the_pdf(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_follow_the_cdf(name):
-    x = density(name).sample(generators(name, 20_000, 3, 1)[0], 20_000)
+    x = density(name).sample(generators(name, 20_000, 3, streams=1)[0], 20_000)
     assert np.unique(x).size == x.size
     assert stats.kstest(x, density(name).cdf).pvalue > 1e-3
 
@@ -182,9 +182,11 @@ def test_the_papers_targets_are_those_of_the_tables(kind):
 
 
 def test_generators_follow_from_the_task_alone():
-    first = generators("claw", 200, 0, 2)
-    again = generators("claw", 200, 0, 2)
+    first = generators("claw", 200, 0, streams=2)
+    again = generators("claw", 200, 0, streams=2)
     draws = [g.random() for g in (*first, *again)]
     assert draws[:2] == draws[2:]
-    others = [generators(*task, 1)[0].random() for task in (("claw", 200, 1), ("claw", 201, 0), ("gaussian", 200, 0))]
+    others = [
+        generators(*task, streams=1)[0].random() for task in (("claw", 200, 1), ("claw", 201, 0), ("gaussian", 200, 0))
+    ]
     assert len({*draws[:2], *others}) == 5

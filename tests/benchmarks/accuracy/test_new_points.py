@@ -11,8 +11,9 @@ from benchmarks.__main__ import main
 from benchmarks.accuracy import cells, new_points, new_points_report
 from benchmarks.accuracy.cells import Task
 from benchmarks.accuracy.new_points import LAWS
-from benchmarks.methods import rivals
+from benchmarks.methods import registry
 from benchmarks.methods.fitted import Fitted, of_normals, of_steps
+from benchmarks.methods.method import rival
 
 NORMALS = of_normals(np.ones(1), np.zeros(1), np.full(1, 0.05))
 EARLY_END = of_steps(np.array([-2.0, 2.0]), np.array([0.25]))
@@ -36,7 +37,7 @@ def test_draws_are_those_of_the_density(name):
 
 
 def test_the_regret_is_the_divergence_from_the_truth(monkeypatch):
-    monkeypatch.setitem(rivals.RIVALS, "narrow", rivals.Rival("scipy", lambda x: NORMALS))
+    monkeypatch.setitem(registry.METHODS, "narrow", rival("scipy", lambda x: NORMALS))
     found = new_points.measure(Task("normal", 50, 0), "narrow")["losses"]
     expected = np.log(0.05) + (1 / 0.05**2 - 1) / 2  # 196.5 nats, nothing cut off
     assert found["regret"] == pytest.approx(expected, rel=0.03)
@@ -44,7 +45,7 @@ def test_the_regret_is_the_divergence_from_the_truth(monkeypatch):
 
 
 def test_a_point_that_is_held_impossible_costs_everything(monkeypatch, tmp_path):
-    monkeypatch.setitem(rivals.RIVALS, "histogram", rivals.Rival("scipy", lambda x: EARLY_END))
+    monkeypatch.setitem(registry.METHODS, "histogram", rival("scipy", lambda x: EARLY_END))
     found = new_points.measure(Task("normal", 50, 0), "histogram")["losses"]
     assert found == {"regret": math.inf, "impossible": pytest.approx(0.0455, abs=0.006)}
     arguments = ["--estimators", "histogram", "KDE Scott (scipy)", "--densities", "normal", "--sizes", "50"]
@@ -59,7 +60,7 @@ def test_a_point_that_is_held_impossible_costs_everything(monkeypatch, tmp_path)
 
 def test_a_fit_that_is_nan_has_failed(monkeypatch, tmp_path):
     nan = Fitted(*3 * [lambda at: np.where(at > 1, np.nan, -1.0)])
-    monkeypatch.setitem(rivals.RIVALS, "is NaN", rivals.Rival("scipy", lambda x: nan))
+    monkeypatch.setitem(registry.METHODS, "is NaN", rival("scipy", lambda x: nan))
     assert new_points.measure(Task("normal", 50, 0), "is NaN")["losses"] is None
     arguments = ["--estimators", "is NaN", "--densities", "normal", "--sizes", "50", "--seeds", "1"]
     assert main(["new_points", *arguments, "--out", str(tmp_path)]) == 0

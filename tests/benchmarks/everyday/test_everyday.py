@@ -12,9 +12,10 @@ from benchmarks.accuracy.cells import Task
 from benchmarks.everyday import report as everyday_report
 from benchmarks.everyday import run as everyday
 from benchmarks.everyday.kinds import KINDS, draw
-from benchmarks.everyday.run import allowed, misfit
-from benchmarks.methods import estimators, rivals
+from benchmarks.everyday.misfit import allowed, misfit
+from benchmarks.methods import registry
 from benchmarks.methods.fitted import Fitted
+from benchmarks.methods.method import rival
 
 ARGUMENTS = ["everyday", "--kinds", "yes or no", "latencies", "--sizes", "50", "100"]
 NAMES = ["KDE Scott (scipy)", "KDE Silverman"]
@@ -49,7 +50,7 @@ def test_the_order_of_the_data_does_not_matter_to_the_yardstick():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_gives_what_is_asked_for(name):
-    for size in everyday.SIZES:
+    for size in everyday.DEFAULTS.sizes:
         x = draw(name, size, 0)
         assert x.shape == (size,)
         assert x.dtype == np.float64
@@ -59,7 +60,7 @@ def test_every_kind_gives_what_is_asked_for(name):
 
 
 def test_shares_are_kept_at_every_size():
-    for size in everyday.SIZES:
+    for size in everyday.DEFAULTS.sizes:
         assert (draw("zero-inflated amounts", size, 0) == 0).mean() == 0.8
         assert (draw("latencies", size, 0) > 10_000).mean() == 0.2
         assert (draw("yes or no", size, 0) == 1).mean() == 0.3
@@ -101,15 +102,15 @@ def test_what_fails_has_missed_and_is_named(tmp_path, monkeypatch):
         raise ValueError("no root")
 
     nan = Fitted(*3 * [lambda at: np.where(at > 1, np.nan, 0.5)])
-    monkeypatch.setitem(rivals.RIVALS, "raises", rivals.Rival("scipy", fails))
-    monkeypatch.setitem(rivals.RIVALS, "is NaN", rivals.Rival("scipy", lambda x: nan))
+    monkeypatch.setitem(registry.METHODS, "raises", rival("scipy", fails))
+    monkeypatch.setitem(registry.METHODS, "is NaN", rival("scipy", lambda x: nan))
     names = ["raises", "is NaN"]
     arguments = ["everyday", "--kinds", "latencies", "--sizes", "50", "--out", str(tmp_path), "--estimators", *names]
     assert main(arguments) == 0
     assert results(tmp_path)["misses"] == {name: {"missed": 1, "of": 1} for name in names}
     text = (tmp_path / "everyday.md").read_text()
     assert "| latencies | **failed** | **failed** |" in text
-    assert "| raises | latencies | 50 | ValueError: no root |" in text
+    assert "| raises | 1 | ValueError: no root | latencies (N = 50) |" in text
     assert "ValueError: the cdf is not finite at" in text
 
 
@@ -123,8 +124,8 @@ def test_a_request_that_cannot_be_run_is_refused(arguments, tmp_path, capsys):
 
 
 def test_absent_rivals_are_left_out_and_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(estimators, "absent", lambda: ["khisto"])
-    monkeypatch.setattr(everyday, "DEFAULT", ("khisto", *NAMES))
+    monkeypatch.setattr(registry, "absent", lambda: ["khisto"])
+    monkeypatch.setattr(everyday, "DEFAULTS", everyday.DEFAULTS._replace(estimators=("khisto", *NAMES)))
     assert main([*ARGUMENTS, "--out", str(tmp_path)]) == 0
     assert results(tmp_path)["misses"].keys() == set(NAMES)
     assert "Not installed, so not measured: khisto." in (tmp_path / "everyday.md").read_text()

@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 import fbgmm
-from benchmarks.methods import estimators, kernels
+from benchmarks.methods import kernels, own, registry
 from benchmarks.methods.fitted import of_normals, of_points, of_steps
 from benchmarks.methods.kernels import cdf_sums, gaussian_kde, log_sums
 
@@ -51,7 +51,7 @@ def test_the_logarithm_of_a_kernel_estimate_is_right_on_the_grid_and_beyond(name
 
 def test_scipys_estimate_is_scipys():
     x, at = SAMPLES["normal"], np.linspace(-9, 9, 101)
-    fitted, scipys = estimators.fit_of("KDE Scott (scipy)")(x), stats.gaussian_kde(x)
+    fitted, scipys = registry.fit_of("KDE Scott (scipy)")(x), stats.gaussian_kde(x)
     np.testing.assert_allclose(fitted.log_pdf(at), scipys.logpdf(at), atol=1e-3)
     expected = [scipys.integrate_box_1d(-np.inf, point) for point in at]
     np.testing.assert_allclose(fitted.cdf(at), expected, atol=1e-12)
@@ -83,8 +83,8 @@ def test_few_normals_are_those_of_scipy():
 
 def test_a_mixture_of_ours_is_evaluated_in_blocks_of_one_size(rounding, monkeypatch):
     gmm = fbgmm.Mixture(fbgmm.init_basis(0.0, 2.0, n=2, t=0.5), fbgmm.normalize(np.array([0.5, 1.5])))
-    monkeypatch.setattr(estimators, "_POINTS_AT_ONCE", 16)
-    fitted, at = estimators.fitted_of(gmm), np.linspace(-30, 30, 37)
+    monkeypatch.setattr(own, "POINTS_AT_ONCE", 16)
+    fitted, at = own.of_mixture(gmm), np.linspace(-30, 30, 37)
     expected = of_normals(np.array([0.25, 0.75]), np.array([0.5, 1.5]), np.full(2, 0.5))
     for name in ("pdf", "log_pdf", "cdf"):
         values = getattr(fitted, name)(at)

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.harness.records import write_record
+from benchmarks.harness import cells
+from benchmarks.mnist import case as mnist_case
 from benchmarks.mnist import cells as mnist_cells
+from benchmarks.mnist import methods as mnist_methods
 from benchmarks.mnist import report as mnist_report
+from benchmarks.mnist import rivals as mnist_rivals
 from benchmarks.mnist import run as mnist
 from benchmarks.mnist.sliced_wasserstein import Descent
 from benchmarks.mnist.unsupervised import Groups
 from benchmarks.paper.config import ConfigError
-from fbgmm.nn.digits.training import AutoencoderSettings
 from fbgmm.nn.train.progress import silent
 
 CENTRES = np.random.default_rng(7).normal(size=(10, 4)).astype(np.float32) * 4
@@ -43,21 +45,20 @@ def toy_codes(seed, each):
 
 
 @pytest.fixture
-def case(monkeypatch):
-    class Trained:
-        decoder = None
-
+def case(monkeypatch, tmp_path):
     monkeypatch.setattr(mnist_cells, "decode", lambda decoder, codes: as_images(codes))
     z, labels = toy_codes(0, 60)
     test_z, test_labels = toy_codes(1, 30)
-    shared = (z, labels, test_z, test_labels, test_z)
-    return mnist_cells.Case(0, Trained(), NearestCentre(), *shared, Descent(steps=20), silent)
+    codes = {"z": z, "labels": labels, "test_z": test_z, "test_labels": test_labels, "test_features": test_z}
+    sizes = mnist_case.QUICK._replace(descent=Descent(steps=20))
+    networks = {"decoder": None, "judge": NearestCentre()}
+    return argparse.Namespace(seed=0, sizes=sizes, folder=tmp_path, progress=silent, **networks, **codes)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [mnist_report.CEILING, mnist_report.OURS, mnist_report.INDEPENDENT])
 def test_measures_of_a_good_density_are_good(case, name):
-    found = mnist_cells.measure(case, mnist_cells.METHODS[name](case))
+    found = mnist_cells.measure(case, mnist_methods.METHODS[name](case))
     assert found["recognised"] > 0.95
     assert found["recognised_by_class"][9] > 0.9
     assert found["frechet"] < 0.5
@@ -71,7 +72,7 @@ def test_measures_of_a_good_density_are_good(case, name):
 def test_measures_of_confused_samples_are_bad(case):
     """Nines that are fours: what the paper says of its rivals."""
     z, labels = case.test_z, case.test_labels
-    density = mnist_cells.Density(lambda key, label, count: z[labels == (4 if label == 9 else label)], None, 1.0, {})
+    density = mnist_methods.Density(lambda key, label, count: z[labels == (4 if label == 9 else label)], None, 1.0, {})
     found = mnist_cells.measure(case, density)
     assert found["nine_as_four"] > 0.95
     assert found["recognised_by_class"][9] < 0.05
@@ -107,18 +108,18 @@ def without_training(monkeypatch):
     """The command with what takes long replaced; returns the list of (seed, kind, method) that were made."""
     made = []
 
-    def prepare(seed, *rest):
-        return argparse.Namespace(seed=seed)
+    def prepare(seed, sizes, folder, progress):
+        return argparse.Namespace(seed=seed, sizes=sizes, folder=folder), None
 
-    def make(folder, case, kind, name, settings):
+    def make(case, kind, name):
         made.append((case.seed, kind, name))
         group = {"purity": 0.8, "digits": 9, "log_likelihood": -20.0, "seconds": 1.0}
         found = fake_measures(name, case.seed) if kind == "digits" else group
-        write_record(mnist_cells.path_of(folder, case.seed, kind, name), mnist_cells.identity(name, settings), found)
+        path = mnist_cells.path_of(case.folder, case.seed, kind, name)
+        cells.write(path, mnist_cells.identity(kind, name, case.sizes), found)
 
-    monkeypatch.setattr(mnist_cells, "prepare", prepare)
+    monkeypatch.setattr(mnist_case, "prepare", prepare)
     monkeypatch.setattr(mnist_cells, "make", make)
-    monkeypatch.setattr("fbgmm.nn.data.mnist.load_digits", lambda progress: [np.zeros(3)] * 4)
     return made
 
 
@@ -130,7 +131,7 @@ def run(folder, **options):
 
 def test_a_run_makes_all_cells_and_a_second_none(tmp_path, without_training):
     run(tmp_path, seeds=2)
-    assert len(without_training) == 2 * (len(mnist_cells.METHODS) + len(mnist_cells.GROUPS))
+    assert len(without_training) == 2 * (len(mnist_methods.METHODS) + len(mnist_methods.GROUPS))
     report = json.loads((tmp_path / "mnist.json").read_text())
     assert len(report["records"]) == len(without_training)
     assert report["device"]
@@ -142,23 +143,30 @@ def test_a_run_makes_all_cells_and_a_second_none(tmp_path, without_training):
     assert without_training == [(1, "digits", "SW")]
 
 
-def test_a_result_of_other_code_or_settings_is_made_anew(tmp_path, without_training):
+def test_a_result_of_other_code_or_settings_is_made_anew(tmp_path, without_training, monkeypatch):
     run(tmp_path, quick=True)
-    path = mnist_cells.path_of(tmp_path / "mnist-cells-quick", 0, "digits", "ours")
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "identity": "another"}))
+    assert (tmp_path / "mnist-quick.md").exists()
     without_training.clear()
+    monkeypatch.setitem(mnist_methods.METHODS, "ours", mnist_methods.fit_sw)
     run(tmp_path, quick=True)
     assert without_training == [(0, "digits", "ours")]
-    assert (tmp_path / "mnist-quick.md").exists()
-    names = {mnist_cells.identity(name, AutoencoderSettings()) for name in ("ours", "SW", mnist_report.CEILING)}
-    assert len(names) == 3
-    one, other = AutoencoderSettings(), AutoencoderSettings(epochs=1)
-    assert mnist_cells.identity("SW", one) != mnist_cells.identity("SW", other)
+    others = mnist_case.FULL._replace(judge_epochs=1), mnist_case.QUICK
+    assert len({mnist_cells.identity("digits", "SW", sizes) for sizes in (mnist_case.FULL, *others)}) == 3
+
+
+def test_the_fit_of_a_rival_is_kept(case, monkeypatch):
+    first = mnist_methods.fit_sw(case)
+    monkeypatch.setattr(mnist_rivals, "fit_sw", None)
+    again = mnist_methods.fit_sw(case)
+    assert again[2:] == first[2:]
+    np.testing.assert_array_equal(again.log_prob(case.test_z, 3), first.log_prob(case.test_z, 3))
+    case.z += 1  # other codes are fitted anew
+    with pytest.raises(AttributeError):
+        mnist_methods.fit_sw(case)
 
 
 def test_the_tables_hold_means_intervals_and_ratios(tmp_path):
-    names = list(mnist_cells.METHODS)
+    names = list(mnist_methods.METHODS)
     records = [(seed, "digits", name, fake_measures(name, seed)) for seed in range(3) for name in names]
     methods, classes, seconds, _ = mnist_report.sheets(records)
     assert "3 seeds" in methods.title
@@ -189,5 +197,5 @@ def test_sampling_uses_a_key_for_each_class(case):
         keys.append(tuple(jax.random.key_data(key).tolist()))
         return case.test_z[case.test_labels == label]
 
-    mnist_cells.measure(case, mnist_cells.Density(sample, None, None, {}))
+    mnist_cells.measure(case, mnist_methods.Density(sample, None, None, {}))
     assert len(set(keys)) == 10

@@ -10,7 +10,7 @@ from benchmarks.__main__ import main
 from benchmarks.harness.environment import use_precision
 from benchmarks.paper import ambiguities, tables
 from benchmarks.paper.algorithm1_readings import READINGS
-from benchmarks.paper.alternatives import probe
+from benchmarks.paper.other_definitions import other_losses
 from benchmarks.paper.printed_values import paper_loss
 from benchmarks.paper.sweep import Result
 
@@ -82,7 +82,7 @@ def test_quick_and_table_choose(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_probes_are_paired_with_the_cells_of_the_table(real):
     with use_precision("float32"):  # that of the table
-        probes = probe(3, seed=5)
+        probes = other_losses(3, seed=5)
     rows = json.loads((real / "table1.json").read_text())["rows"]
     for name, algorithm in (("default", 2), ("clipped", 1)):
         expected = [row["mean"] for row in rows if row["algorithm"] == algorithm]
@@ -109,7 +109,7 @@ def test_every_ambiguity_is_stated_and_measured(tmp_path, monkeypatch):
 
     probes = Probes()
     monkeypatch.setattr(ambiguities, "run_config", results)
-    monkeypatch.setattr(ambiguities, "probe", lambda experiments, seed: probes)
+    monkeypatch.setattr(ambiguities, "other_losses", lambda experiments, seed: probes)
     measured_readings = 1 + random.random((8, 3, len(READINGS))), 1 + random.random((8, 3))
     monkeypatch.setattr(ambiguities, "readings_losses", lambda experiments, seed: measured_readings)
     assert main(["ambiguities", "--quick", "--out", str(tmp_path)]) == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.paper.targets import COMPONENTS, KINDS, NORMAL, STUDENT_T, UNIFORM, Target, random_targets
+from benchmarks.paper.targets import COMPONENTS, KINDS, NORMAL, STUDENT_T, UNIFORM, Target, random_target
 
 # One grid for everything, so that few programs are compiled; the last points lie far in both tails.
 GRID = np.concatenate([np.linspace(-40, 40, 40_001), [-1e3, -200.0, 200.0, 1e3]])
@@ -22,7 +22,8 @@ def pdf_and_cdf(target: Target, points: jax.Array) -> tuple[jax.Array, jax.Array
 
 @partial(jax.jit, static_argnames=("kind", "number"))
 def some_targets(key: jax.Array, kind: str, number: int) -> Target:
-    return random_targets(key, kind, number)
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, jnp.arange(number))
+    return jax.vmap(lambda k: random_target(k, kind))(keys)
 
 
 def former_target(key: jax.Array, family: str) -> tuple[jax.Array, ...]:

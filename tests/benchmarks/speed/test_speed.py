@@ -9,7 +9,8 @@ from rich.console import Console
 
 from benchmarks import __main__
 from benchmarks.harness import timing
-from benchmarks.speed import peers
+from benchmarks.methods import registry
+from benchmarks.methods.method import Method
 from benchmarks.speed import run as speed
 
 
@@ -43,15 +44,16 @@ def test_slope():
 
 
 def test_a_peer_that_is_not_installed_is_named_as_absent(monkeypatch):
-    monkeypatch.setitem(peers.PEERS, "none", ("no_such_package", lambda x: x))
-    assert "none" in peers.absent()
-    assert "none" not in peers.installed()
-    assert set(peers.installed()) | set(peers.absent()) == set(peers.PEERS)
+    missing = Method("timed", None, package="no_such_package", timed=lambda x: x)
+    monkeypatch.setitem(registry.METHODS, "none", missing)
+    assert "none" in registry.absent("timed")
+    assert "none" not in speed.peers()
+    assert speed.peers().keys() >= {"numpy.histogram", "scikit-learn EM (8, 10 steps)"}
 
 
 @pytest.mark.parametrize("name", ["numpy.histogram", "scipy gaussian_kde (bandwidth only)"])
 def test_peers_run(name):
-    assert peers.PEERS[name][1](np.random.default_rng(0).normal(size=100)) is not None
+    assert speed.peers()[name](np.random.default_rng(0).normal(size=100)) is not None
 
 
 def test_a_part_of_a_loop_is_extrapolated():
@@ -63,8 +65,8 @@ def test_a_part_of_a_loop_is_extrapolated():
 
 @pytest.mark.slow
 def test_the_command_writes_json_markdown_and_a_plot(tmp_path, monkeypatch):
-    small = {"numpy.histogram": peers.PEERS["numpy.histogram"]}
-    monkeypatch.setattr(peers, "PEERS", small)
+    small = {"numpy.histogram": registry.METHODS["numpy.histogram"].timed}
+    monkeypatch.setattr(speed, "peers", lambda: small)
     monkeypatch.setattr(speed, "memory", lambda points: {"points": points, "data_mib": 1.0, "added_mib": {"x": 2.0}})
     monkeypatch.setattr(speed, "stream", lambda points: {"points": points, "seconds": 1.0, "added_mib": 3.0})
     assert __main__.main(["speed", "--quick", "--out", str(tmp_path)]) == 0

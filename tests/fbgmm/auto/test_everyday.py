@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import fbgmm
-from tests.fbgmm.auto.kinds import KINDS, made, misfit
+from benchmarks.everyday.kinds import KINDS, draw
+from benchmarks.everyday.misfit import allowed, misfit
 
+HELD = [kind for kind in KINDS if kind != "offset 1e6"]  # float32 rounds that to few values, and `fit` says so
 SIZE = 480
 OTHER_SIZES = [pytest.param(size, marks=pytest.mark.slow) for size in (50, 5000)]
 
@@ -22,20 +24,20 @@ def cdf_of(gmm):
 
 
 @pytest.mark.parametrize("size", [SIZE, *OTHER_SIZES])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HELD)
 def test_the_distribution_is_that_of_the_data(kind, size):
-    x = made(kind, size).astype(np.float32)
+    x = draw(kind, size).astype(np.float32)
     gmm = fbgmm.fit(x)
-    found, allowed = misfit(cdf_of(gmm), x)
-    assert found <= allowed
+    found, _ = misfit(cdf_of(gmm), x)
+    assert found <= allowed(x)
     assert int(gmm.status) == fbgmm.Status.OK
     assert float(gmm.choice.misfit) == pytest.approx(found, abs=0.02)
-    assert float(gmm.choice.allowed) == pytest.approx(allowed, rel=1e-4)
+    assert float(gmm.choice.allowed) == pytest.approx(allowed(x), rel=1e-4)
 
 
 def test_mean_and_quantiles_of_zero_inflated_amounts():
     """seaborn#1990: .009 and .014 of the data's before."""
-    x = made("zero-inflated amounts", 10_000)
+    x = draw("zero-inflated amounts", 10_000)
     gmm = fbgmm.fit(x)
     assert float(gmm.mean()) == pytest.approx(x.mean(), rel=0.1)
     assert float(gmm.icdf(0.9)) == pytest.approx(np.quantile(x, 0.9), rel=0.1)
@@ -44,7 +46,7 @@ def test_mean_and_quantiles_of_zero_inflated_amounts():
 
 def test_two_scales_of_latencies():
     """t-digest#143: P(X < 10,000) was 1.0 and the .9 quantile 633."""
-    gmm = fbgmm.fit(made("latencies", 1000))
+    gmm = fbgmm.fit(draw("latencies", 1000))
     assert float(gmm.cdf(10_000.0)) == pytest.approx(0.8, abs=0.02)
     assert float(gmm.icdf(0.9)) == pytest.approx(55_000, rel=0.05)
 
@@ -63,7 +65,7 @@ def test_ratings_keep_mean_and_shares():
 
 @pytest.mark.parametrize("kind", ["table by rows", "zero-inflated amounts"])
 def test_the_order_of_the_data_changes_nothing(kind):
-    x = made(kind, 3000)
+    x = draw(kind, 3000)
     expected = fbgmm.fit(x)
     for order in (np.sort(x), np.random.default_rng(1).permutation(x)):
         np.testing.assert_allclose(fbgmm.fit(order).pi, expected.pi, atol=1e-6)
@@ -71,7 +73,7 @@ def test_the_order_of_the_data_changes_nothing(kind):
 
 def test_long_data_in_any_order_have_the_same_distribution():
     """scipy#20201: P(X > 500) was 0 for the table ravelled by rows; scikit-learn#27373: every other weight zero."""
-    x = made("table by rows", 20_000)
+    x = draw("table by rows", 20_000)
     for order in (x, np.sort(x), x.reshape(-1, 2).T.ravel()):
         assert float(fbgmm.fit(order).cdf(500.0)) == pytest.approx(0.5, abs=0.01)
     x = np.random.default_rng(0).normal(5, 1, 16_384)
@@ -80,25 +82,25 @@ def test_long_data_in_any_order_have_the_same_distribution():
 
 
 def test_units_change_nothing():
-    x = made("exponential", SIZE).astype(np.float32)
+    x = draw("exponential", SIZE).astype(np.float32)
     expected = fbgmm.fit(x)
     scaled = fbgmm.fit(2.0**-30 * x)  # exact in floating point
     np.testing.assert_allclose(scaled.pi, expected.pi, atol=1e-5)
 
 
 def test_what_a_given_basis_cannot_hold_is_said():
-    x = made("zero-inflated amounts", 1000)
+    x = draw("zero-inflated amounts", 1000)
     with pytest.warns(fbgmm.MisfitWarning, match="more than half of the points lie in one cell"):
         gmm = fbgmm.fit(x, 200, 2.0)
     assert fbgmm.Status(int(gmm.status)) == fbgmm.Status.MISFIT
     with pytest.warns(fbgmm.MisfitWarning, match="1 of 2 fits have"):
-        gmms = fbgmm.fit_batch([x, made("normal", 1000)], n=200, t=2.0)
+        gmms = fbgmm.fit_batch([x, draw("normal", 1000)], n=200, t=2.0)
     assert [int(status) for status in gmms.status] == [16, 0]
 
 
 def test_what_the_choice_cannot_hold_is_said():
     """All weights together one point: nothing can be learned."""
-    x = made("zero-inflated amounts", 400)
+    x = draw("zero-inflated amounts", 400)
     with (
         pytest.warns(fbgmm.PrecisionWarning, match="weights sum to 1: they are counts here"),
         pytest.warns(fbgmm.MisfitWarning, match="missed by up to 0"),

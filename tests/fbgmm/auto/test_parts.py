@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.everyday.kinds import KINDS, draw
 from fbgmm.auto import bins, octaves
 from fbgmm.auto.choose import split
 from fbgmm.auto.coordinate import GRADES, coordinate, h_of, u_of, x_of
@@ -17,8 +18,8 @@ from fbgmm.auto.prepare import prepare
 from fbgmm.auto.report import NUMBERS
 from fbgmm.auto.subsample import SIZE, drawn, sorted_sample
 from tests.conftest import X64
-from tests.fbgmm.auto.kinds import KINDS, made
 
+HELD = [kind for kind in KINDS if kind != "offset 1e6"]  # float32 rounds that to few values, and `fit` says so
 sample_of = jax.jit(sorted_sample)
 
 
@@ -35,9 +36,9 @@ def at_and_back(found, low, high, grade, x, u):
 
 
 @pytest.mark.parametrize("grade", GRADES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HELD)
 def test_the_coordinate_is_increasing_and_inverted_and_grows_slowly(kind, grade, dtype):
-    x = np.sort(made(kind, 480).astype(dtype))
+    x = np.sort(draw(kind, 480).astype(dtype))
     u = np.linspace(-0.45, 1.45, 480).astype(dtype)
     at, coordinates, back, h, points, sigma = at_and_back(sample(x, dtype), x[0], x[-1], dtype(grade), x, u)
     assert (np.diff(coordinates) >= 0).all()
@@ -55,7 +56,7 @@ def test_the_coordinate_is_increasing_and_inverted_and_grows_slowly(kind, grade,
 
 
 def test_the_linear_coordinate_is_linear(dtype):
-    x = np.sort(made("Cauchy", 480).astype(dtype))
+    x = np.sort(draw("Cauchy", 480).astype(dtype))
     _, u, *_ = at_and_back(sample(x, dtype), x[0], x[-1], dtype(0), x, x[:480])
     np.testing.assert_allclose(u, (x - x[0]) / (x[-1] - x[0]), atol=2e-6)
 

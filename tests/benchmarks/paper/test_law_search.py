@@ -10,10 +10,10 @@ from scipy import stats
 
 import fbgmm
 from benchmarks.__main__ import main
-from benchmarks.paper import target_search
+from benchmarks.paper import law_search
 from benchmarks.paper.algorithm1_readings import AS_PRINTED, DEFAULT, READINGS, all_weights
-from benchmarks.paper.target_search import ALL_VALUES, FITTED, neighbours, search
-from benchmarks.paper.target_values import Losses, algorithm2_loss, nested, student_t_cdf
+from benchmarks.paper.law_losses import LawLosses, algorithm2_loss, nested, student_t_cdf
+from benchmarks.paper.law_search import ALL_VALUES, FITTED, neighbours, search
 from benchmarks.paper.targets import LAWS, Law
 from fbgmm.counts import count, total
 
@@ -43,11 +43,11 @@ def test_the_table_of_students_t():
 
 @pytest.mark.slow
 def test_a_planted_law_is_found(monkeypatch):
-    monkeypatch.setattr(target_search, "WIDTH", 8)
-    monkeypatch.setattr(target_search, "KEEP", 4)
+    monkeypatch.setattr(law_search, "WIDTH", 8)
+    monkeypatch.setattr(law_search, "KEEP", 4)
     planted = Law(0.7, 2.3, half_width=1.0, most_df=9)
     experiments = range(100, 140)  # others than those of the search
-    parts = [Losses(family, 1, 3)([planted], experiments, lambda _: None)[:, 0] for family in ("normal", "mixed")]
+    parts = [LawLosses(family, 1, 3)([planted], experiments, lambda _: None)[:, 0] for family in ("normal", "mixed")]
     found = search(LAWS_TRIED, 24, 3, paper=np.concatenate(parts, axis=1).mean(axis=0))
     best = [one.law for one in found.scored if one.within_noise]
     assert planted in best
@@ -86,9 +86,9 @@ def test_readings_hold_the_default_and_give_its_weights():
 
 @pytest.mark.slow
 def test_the_command_writes_its_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr(target_search, "WIDTH", 8)
-    monkeypatch.setattr(target_search, "KEEP", 4)
-    monkeypatch.setattr("benchmarks.paper.target_report.grid", lambda: LAWS_TRIED)
+    monkeypatch.setattr(law_search, "WIDTH", 8)
+    monkeypatch.setattr(law_search, "KEEP", 4)
+    monkeypatch.setattr("benchmarks.paper.law_report.grid", lambda: LAWS_TRIED)
     assert main(["ambiguities", "--targets", "--experiments", "4", "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "targets.json").read_text())
     assert record["tried"] == 4

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .target_values import MIXED_VALUES, NORMAL_VALUES, Losses, Value
+from .law_losses import MIXED_VALUES, NORMAL_VALUES, LawLosses, Value
 from .targets import LAWS, Family, Law
 
 ALL_VALUES = (*NORMAL_VALUES, *MIXED_VALUES)
@@ -117,16 +117,16 @@ def neighbours(law: Law, laws: Sequence[Law]) -> list[Law]:
     return found + [law._replace(half_width=h, most_df=m) for h, m in MIXED_PARTS if (h, m) != law[5:]]
 
 
-Shape = tuple[float, float, float, tuple[float, float]]
+NormalPart = tuple[float, float, float, tuple[float, float]]
 """What a law has for normal targets: low, high, power, and the law of the locations."""
 
 
-def _shape(law: Law) -> Shape:
+def _shape(law: Law) -> NormalPart:
     low, high, power, normal, reach = (float(number) for number in law[:5])
     return low, high, power, (normal, reach)
 
 
-def _steps(a: Shape, b: Shape) -> int:
+def _steps(a: NormalPart, b: NormalPart) -> int:
     """In how many of these two laws differ."""
     return sum(x != y for x, y in zip(a, b, strict=True))
 
@@ -204,18 +204,20 @@ def _best(laws: Sequence[Law], misfits: np.ndarray) -> list[Law]:
 
 
 class _Measure:
-    """Losses of laws on the same targets; the part of normal targets is computed once for all laws that share it."""
+    """LawLosses of laws on the same targets; the part of normal targets is computed once for all laws that share it."""
 
     def __init__(self, seed: int, advance: Advance) -> None:
-        self._losses: dict[Family, Losses] = {family: Losses(family, WIDTH, seed) for family in ("normal", "mixed")}
+        self._losses: dict[Family, LawLosses] = {
+            family: LawLosses(family, WIDTH, seed) for family in ("normal", "mixed")
+        }
         self._advance = advance
 
     def normal(self, laws: Sequence[Law], experiments: range) -> np.ndarray:
-        """Losses of NORMAL_VALUES, shape (experiments, laws, values)."""
+        """LawLosses of NORMAL_VALUES, shape (experiments, laws, values)."""
         return self._losses["normal"](laws, experiments, self._advance)
 
     def both(self, laws: Sequence[Law], experiments: range) -> np.ndarray:
-        """Losses of ALL_VALUES."""
+        """LawLosses of ALL_VALUES."""
         parts = [law._replace(half_width=MIXED_PARTS[0][0], most_df=MIXED_PARTS[0][1]) for law in laws]
         shared = list(dict.fromkeys(parts))
         normal = self.normal(shared, experiments)[:, [shared.index(part) for part in parts]]

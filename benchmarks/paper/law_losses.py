@@ -63,8 +63,8 @@ _HALVINGS = 40  # of ±_FAR, to below the spacing of float32 at 1
 _FAR = 1e4  # beyond the extremes of 50,000 points of a Student-t with 2 degrees of freedom and scale 3
 
 
-class Losses:
-    """Losses of many laws on the same targets, one compiled program for a family and a number of laws.
+class LawLosses:
+    """LawLosses of many laws on the same targets, one compiled program for a family and a number of laws.
 
     Args:
         family: whose values are measured, those of `VALUES`.
@@ -99,7 +99,7 @@ class Losses:
 def _losses_of_experiment(
     family: Family, key_target: jax.Array, key_sample: jax.Array, i: jax.Array, laws: Law
 ) -> jax.Array:
-    """Losses of one experiment, shape (laws, values)."""
+    """LawLosses of one experiment, shape (laws, values)."""
     key_i = jax.random.fold_in(key_target, i)
     targets = jax.vmap(partial(draw_target, key_i, family))(laws)
     values = VALUES[family]
@@ -114,7 +114,7 @@ def _losses_of_experiment(
 
 
 def _losses(u: jax.Array, values: Sequence[Value], target: Target) -> list[jax.Array]:
-    """Losses of the values that one sample gives, the target's quantiles at the sorted u."""
+    """LawLosses of the values that one sample gives, the target's quantiles at the sorted u."""
     ends = _quantiles(target, jnp.stack([u[0], u[-1]]))
     cells: dict[int, tuple[jax.Array, jax.Array]] = {}
     for grid, multiples in nested({value.n for value in values}).items():

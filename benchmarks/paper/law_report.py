@@ -9,10 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from ..harness.environment import description, use_precision
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet, progress_bar
+from ..harness.report import Sheet, progress_bar, publish
 from .config import ConfigError
-from .target_search import (
+from .law_search import (
     ALL_VALUES,
     FITTED,
     LEVEL,
@@ -56,10 +55,7 @@ def run(out: Path, experiments: int | None, seed: int | None, quick: bool, conso
         "seed": seed,
         **description("float32"),
     }
-    write_json(out / "targets.json", record)
-    write_text(out / "targets.md", "\n".join(sheet.markdown() for sheet in sheets))
-    for sheet in sheets:
-        sheet.show(console)
+    publish(out, "targets", record, sheets, console)
 
 
 def _shown(found: Search) -> dict[str, Scored]:

@@ -1,4 +1,4 @@
-"""Measurements of the paper's open points that are no cells of a sweep: other means, widths, losses and targets."""
+"""Losses of Algorithm 2 with other means, widths, cells of Eq. 9 and targets than those of the library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDEST = 16
 """Above sqrt(t·r)/r, the width of the reading in which t·r is a variance, for all of these targets."""
 
 
-def probe(experiments: int, seed: int) -> dict[str, np.ndarray]:
+def other_losses(experiments: int, seed: int) -> dict[str, np.ndarray]:
     """Every measurement by name, each of shape (experiments, 3): one column for each σ = 1r, 2r, 3r.
 
     The experiments are those of the sweep's cells with the same seed, kind and data size, so that they can be paired.

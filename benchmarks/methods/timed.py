@@ -1,19 +1,17 @@
-"""What others take for the same work. A peer that is not installed is named as absent, never guessed."""
+"""Fits of other libraries whose time is measured: of a density on about 200 points, or of its parameters."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-Fit = Callable[[np.ndarray], Any]
-"""From a data set, shape (N,), to a density on about 200 points, or to fitted parameters."""
+from .method import Method
+from .names import Name
 
 
 def numpy_histogram(x: np.ndarray) -> Any:
@@ -59,21 +57,15 @@ def sklearn_em(x: np.ndarray) -> Any:
         return mixture.GaussianMixture(8, max_iter=10, tol=0.0, init_params="random_from_data").fit(x[:, None])
 
 
-PEERS: dict[str, tuple[str, Fit]] = {
-    "numpy.histogram": ("numpy", numpy_histogram),
-    "scipy gaussian_kde (bandwidth only)": ("scipy", scipy_kde),
-    "KDEpy FFTKDE": ("KDEpy", kdepy_fft),
-    "kde-diffusion": ("kde_diffusion", kde_diffusion),
-    "KDExpress fft_kde1d": ("KDExpress", kdexpress),
-    "gmmx EM (8, 10 steps)": ("gmmx", gmmx_em),
-    "scikit-learn EM (8, 10 steps)": ("sklearn", sklearn_em),
+TIMED: dict[Name, Method] = {
+    name: Method("timed", None, package=package, timed=work)
+    for name, package, work in (
+        ("numpy.histogram", "numpy", numpy_histogram),
+        ("scipy gaussian_kde (bandwidth only)", "scipy", scipy_kde),
+        ("KDEpy FFTKDE", "KDEpy", kdepy_fft),
+        ("kde-diffusion", "kde_diffusion", kde_diffusion),
+        ("KDExpress fft_kde1d", "KDExpress", kdexpress),
+        ("gmmx EM (8, 10 steps)", "gmmx", gmmx_em),
+        ("scikit-learn EM (8, 10 steps)", "sklearn", sklearn_em),
+    )
 }
-"""Name → package that it needs, and the fit of one data set."""
-
-
-def installed() -> dict[str, Fit]:
-    return {name: fit for name, (package, fit) in PEERS.items() if importlib.util.find_spec(package)}
-
-
-def absent() -> list[str]:
-    return [name for name in PEERS if name not in installed()]
