@@ -26,7 +26,7 @@ def write_arrays(path: Path, made: Mapping[str, Any], arrays: Mapping[str, np.nd
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """What made them, and the arrays; None where there is no such file, or it is damaged."""
     try:
-        with np.load(path) as file:
+        with open(path, "rb") as opened, np.load(opened) as file:
             arrays = {name: file[name] for name in file.files}
         return dict(json.loads(str(arrays.pop(_DESCRIPTION)))), arrays
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
