@@ -108,13 +108,15 @@ def positive_integer(name: str, value: Any) -> int:
     """The value as an int.
 
     Raises:
-        TypeError: not an integer.
+        TypeError: not an integer, or a boolean.
         ValueError: below 1.
     """
     try:
         number = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"{name} must be an integer of at least 1; found {value!r}") from error
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer of at least 1; found {value!r}")
     if number < 1:
         raise ValueError(f"{name} must be at least 1; found {number}")
     return number

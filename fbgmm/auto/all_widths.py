@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from .._typing import Array, Float, Int
+from ..algorithms.multi_scale import shrinkage
 from .octaves import OCTAVE, OCTAVES, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
 from .report import SCALE_STEPS
 
@@ -76,8 +77,7 @@ def _shrinkage(shares: Array, pilot: Array, points: Array, mirror: Array) -> Arr
     mean = _gradient(shares / g, mirror)
     width = jnp.asarray(SIGMAS[OCTAVE, 0], g.dtype)[None]
     square = _gradient(shares / jnp.square(g), mirror, _NARROWER) / (2 * math.sqrt(math.pi) * width)
-    error = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) / jnp.maximum(points, 1))
-    return 1 / (1 + _PENALTY * error)
+    return shrinkage(mean, square, points, _PENALTY)
 
 
 def _power(factor: Array) -> Array:

@@ -26,7 +26,7 @@ SLOW = {
         "fbgmm.interop.scipy",
         "fbgmm.sklearn.naive_bayes",
     ),
-    *("fbgmm.algorithms.interior_point", "fbgmm.algorithms.penalised"),
+    *(f"fbgmm.algorithms.{name}" for name in ("duality_gap", "interior_point", "multi_scale", "roughness")),
 }
 
 
