@@ -1,4 +1,4 @@
-"""Names for array annotations.
+"""Type annotations for arrays.
 
 The core imports jax and numpy only. The shape annotations of jaxtyping are therefore real for a type checker and
 wherever jaxtyping was imported first (the tests do, and check every shape); elsewhere they stand for plain arrays.
@@ -13,9 +13,12 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     AnyArray = Any
-else:  # of JAX or of numpy, for functions that run in both
-    AnyArray = jax.Array | np.ndarray | np.generic
+else:
+    ArrayLike = Any  # arrays, numbers and nested sequences of them: what users may give
+    AnyArray = jax.Array | np.ndarray | np.generic  # for functions that run in JAX and in numpy
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Array, Bool, Float, Int, Shaped, UInt
@@ -32,4 +35,4 @@ else:
     Bool = Float = Int = Shaped = UInt = _Annotation
     Key = jax.Array
 
-__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "Shaped", "UInt"]
+__all__ = ["AnyArray", "Array", "ArrayLike", "Bool", "Float", "Int", "Key", "Shaped", "UInt"]

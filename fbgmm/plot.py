@@ -241,11 +241,11 @@ def _span(gmm: Mixture) -> tuple[float, float]:
 
 def _finite(data: Any) -> np.ndarray:
     x = checks.as_host_floats("data", data)
-    if x.ndim != 1 or not x.size:
-        raise ValueError(f"data has shape {x.shape}; allowed: one dimension, (N,), with N at least 1")
-    fine = np.isfinite(x)
-    if not fine.all():
-        raise ValueError(not_finite("data", x, fine))
+    checks.one_dimension("data", x)
+    if checks.usable_ends(x) is None:
+        raise ValueError(
+            not_finite("data", x, checks.finite(x)) if x.size else "data is empty; allowed: a point or more"
+        )
     return x
 
 

@@ -23,10 +23,10 @@ from .free_mixtures import densities as free_densities
 from .namespace import namespace
 from .octaves import OCTAVES, SIGMAS, SIZES
 from .one_width import FLOOR, Fitted, candidates, scores
-from .prepare import Prepared, centres, shares_of
+from .read_sample import SampleFacts, centres, shares_of
 from .report import LEAST_POINTS, NUMBERS, STEPS
 
-# Set as those of `fbgmm.auto.prepare`.
+# Set as those of `fbgmm.auto.read_sample`.
 
 TEMPERATURE = 2.0
 """A candidate's weight is exp((score − COMPLEXITY · parameters)/TEMPERATURE): its score is itself an estimate. Halved
@@ -81,7 +81,7 @@ class Chosen(NamedTuple):
     parameters: Array
 
 
-def split(counts: Float[AnyArray, " bins"], found: Prepared, support: AnyArray) -> Split:
+def split(counts: Float[AnyArray, " bins"], found: SampleFacts, support: AnyArray) -> Split:
     """Draws the folds, in numpy or in JAX.
 
     Args:

@@ -16,7 +16,7 @@ from .free_mixtures import on_bins
 from .misfit import misfit
 from .namespace import each, namespace
 from .octaves import BINS, PER_BIN, blur, sum_finest
-from .prepare import Prepared, shares_of
+from .read_sample import SampleFacts, shares_of
 from .report import Choice
 from .tails import Tail, beyond
 
@@ -31,7 +31,7 @@ MARGIN = BINS // 2
 _EDGE_BINS = 8  # over which the height at an edge is taken
 
 
-def answer(chosen: Chosen, data: Split, found: Prepared, support: Any) -> tuple[Cells, AnyArray, Choice]:
+def answer(chosen: Chosen, data: Split, found: SampleFacts, support: Any) -> tuple[Cells, AnyArray, Choice]:
     """The basis and the weights of the answer, and how they were chosen; in numpy or in JAX.
 
     Args:
@@ -111,7 +111,7 @@ def cells_of(at: Coordinate) -> Cells:
     return Cells(edges, x_of(at, u), xp.diff(edges), h_of(at, u) / BINS)
 
 
-def _with_edges(found: Prepared, masses: AnyArray, mirror: AnyArray) -> Tail:
+def _with_edges(found: SampleFacts, masses: AnyArray, mirror: AnyArray) -> Tail:
     """The tails, short ones at mirrored ends: where it has the height f, the mass 1/N reaches about 1/(N f)."""
     xp = namespace(masses)
     share = xp.stack([xp.sum(masses[:_EDGE_BINS]), xp.sum(masses[-_EDGE_BINS:])]) / xp.sum(masses)

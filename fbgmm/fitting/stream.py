@@ -1,4 +1,4 @@
-"""fit_stream: data larger than memory, chunk by chunk, with a running state that survives a kill."""
+"""`fit_stream`: data larger than memory, chunk by chunk, with checkpoints from which a killed run goes on."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..algorithms import Algorithm, resolve
 from ..atomic import whole
-from ..basis import Basis, init_basis
+from ..basis import Basis, N, T, init_basis
 from ..checks import Outside
 from ..error_messages import not_finite
 from ..mixture import Mixture
 from ..sources import CHUNK, as_source
 from ..status import Status
-from .engine import points_outside
+from .padding import padded
+from .prepare import points_outside
 
 _SCHEMA = 1
 
 
 def fit_stream(
-    chunks: Iterable[Any],
+    chunks: ArrayLike | Iterable[ArrayLike],
     *,
-    low: Any = None,
-    high: Any = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     outside: Outside = "end",
-    n: int = 200,
-    t: Any = 2.0,
+    n: int = N,
+    t: ArrayLike = T,
     algorithm: Algorithm | int = 2,
     checkpoint: str | Path | None = None,
     save_every: int = 64,
@@ -142,17 +143,13 @@ def _pieces(number: int, chunk: Any) -> Iterator[tuple[np.ndarray, np.ndarray | 
     for start in range(0, x.shape[0], CHUNK):
         piece = x[start : start + CHUNK]
         room = 1 << max(piece.shape[0] - 1, 1).bit_length()
-        if room == piece.shape[0]:
-            yield piece, None
-        else:
-            yield np.pad(piece, (0, room - piece.shape[0])), np.arange(room) < piece.shape[0]
+        yield padded(piece, room), None if room == piece.shape[0] else np.arange(room) < piece.shape[0]
 
 
 def _checked(number: int, chunk: Any) -> np.ndarray:
     x = checks.as_host_floats(f"chunk {number}", chunk).reshape(-1)
-    limit = checks.largest(x.dtype)
-    if x.size and not (x.min() >= -limit and x.max() <= limit):
-        raise ValueError(not_finite(f"chunk {number}", x, np.abs(x) <= limit))
+    if x.size and checks.usable_ends(x) is None:
+        raise ValueError(not_finite(f"chunk {number}", x, checks.finite(x)))
     return x
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from ..basis import init_basis
 from ..evaluation.quantiles import solve_icdf
-from ..fitting.padding import padded_length
+from ..fitting.padding import padded
 from ..mixture import Mixture
 
 _FAR = 38.0  # sigmas beyond the last mean where a density is zero in float64
@@ -55,8 +55,6 @@ class FixedBasisDistribution(stats.rv_continuous):
     def _at(self, f: Callable[[Any, Any, Any], Any], x: Any, mirrored: bool = False) -> np.ndarray:
         """f(basis, pi, points) in float64; `mirrored`: for the density of −X."""
         x = np.asarray(x, np.float64)
-        padded = np.zeros(padded_length(x.size))  # few lengths, so few compilations
-        padded[: x.size] = x.reshape(-1)
         low, high = (-self._high, -self._low) if mirrored else (self._low, self._high)
         pi = self._pi[::-1] if mirrored else self._pi
         with _float64():
@@ -66,7 +64,7 @@ class FixedBasisDistribution(stats.rv_continuous):
             else:
                 basis = jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), basis)
                 basis = basis.mirrored() if mirrored else basis
-            found = np.asarray(jax.jit(f)(basis, jnp.asarray(pi), jnp.asarray(padded)))
+            found = np.asarray(jax.jit(f)(basis, jnp.asarray(pi), jnp.asarray(padded(x.reshape(-1)))))
         return found[: x.size].reshape(x.shape)
 
     def _logpdf(self, x: Any) -> np.ndarray:

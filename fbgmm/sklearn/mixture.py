@@ -19,10 +19,10 @@ from .. import checks
 from .._typing import Array
 from ..algorithms import Algorithm, resolve
 from ..auto.bins import thin
-from ..basis import Basis, init_basis
+from ..basis import Basis, N, T, init_basis
 from ..counts import Counts, add, count, no_counts, total
-from ..fitting.fit import ALGORITHM, N, T, fit_batch
-from ..fitting.padding import padded_length
+from ..fitting.fit import ALGORITHM, fit_batch, settings
+from ..fitting.padding import padded
 from ..mixture import Mixture
 from ..multivariate.rotated import Rotated, fit_rotated
 
@@ -102,8 +102,9 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         x, w = self._data(X, sample_weight, first=True, least=2)
         self._stream = None
         if self._rotated():
-            self.density_ = fit_rotated(x, self.rounds, self._n(), self._t(), weights=w)
-        elif self.n is None and self.t is None and self.algorithm is None:
+            n, t, _ = self._settings()
+            self.density_ = fit_rotated(x, self.rounds, n, t, weights=w)
+        elif settings(self.n, self.t, self.algorithm, self.edges) is None:
             _check_widths(x, w, self.low, self.high)
             rows = None if w is None else np.broadcast_to(w, x.T.shape)
             ends: Any = {"outside": self.outside, "edges": self.edges}
@@ -151,9 +152,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         """Log density of each sample, in nats, shape (n_samples,)."""
         check_is_fitted(self)
         x, _ = self._data(X, None, first=False, least=1)
-        padded = np.broadcast_to(x[:1], (padded_length(len(x)), x.shape[1])).copy()  # few lengths, few compilations
-        padded[: len(x)] = x
-        return np.asarray(_log_density(self.density_, jnp.asarray(padded)), np.float64)[: len(x)]
+        return np.asarray(_log_density(self.density_, jnp.asarray(padded(x))), np.float64)[: len(x)]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean log density of the samples, in nats; weighted by `sample_weight`."""
@@ -179,7 +178,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             raise ValueError("columns = 'rotated' has no count of parameters; compare such fits by cross-validation")
         if self._stream is None:
             return float(np.sum(np.asarray(self.density_.choice.parameters)))
-        return float(np.sum(np.asarray(_optimism(self._stream.counts, self.density_, self._algorithm()))))
+        return float(np.sum(np.asarray(_optimism(self._stream.counts, self.density_, self._settings()[2]))))
 
     def bic(self, X: Any) -> float:
         """−2 log-likelihood of X + `effective_parameters` · log n_samples: smaller is better."""
@@ -190,14 +189,10 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         """−2 log-likelihood of X + 2 `effective_parameters`: smaller is better."""
         return float(-2 * self.score_samples(X).sum() + 2 * self.effective_parameters())
 
-    def _n(self) -> int:
-        return checks.positive_integer("n", N if self.n is None else self.n)
-
-    def _t(self) -> float:
-        return T if self.t is None else self.t
-
-    def _algorithm(self) -> Algorithm:
-        return resolve(ALGORITHM if self.algorithm is None else self.algorithm)
+    def _settings(self) -> tuple[int, float, Algorithm]:
+        """n, t and algorithm, with their defaults, of a fit that does not choose by itself."""
+        n, t, algorithm = settings(self.n, self.t, self.algorithm, self.edges) or (N, T, ALGORITHM)
+        return checks.positive_integer("n", n), t, resolve(algorithm)
 
     def _rotated(self) -> bool:
         if self.columns not in COLUMNS:
@@ -216,7 +211,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             if not w.any():
                 raise ValueError("sample_weight must have some weight above 0; found all 0")
         x = checks.as_host_floats("X", X)
-        if not checks.usable(x).all():
+        if not checks.finite(x).all():
             raise ValueError(
                 f"X must be within ±{checks.largest(x.dtype):.3g} ({x.dtype}); found {np.abs(X).max():.3g}"
             )
@@ -224,24 +219,21 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
 
     def _start(self, x: np.ndarray, w: np.ndarray | None) -> None:
         """Empty counts on bases over the range of the data, or the given one."""
-        if self.edges != "find":
-            raise ValueError(f"edges = {self.edges!r} is for fits that choose by themselves; leave out n, t, algorithm")
+        n, t, algorithm = self._settings()
         _check_widths(x, w, self.low, self.high)
         present = x if w is None else x[w > 0]
         low, high = checks.given_range(self.low, self.high, x.shape[1:], x.dtype)
         low = jnp.asarray(present.min(axis=0)) if low is None else low
         high = jnp.asarray(present.max(axis=0)) if high is None else high
         checks.value_range(low, high, x.dtype)
-        basis = init_basis(low, high, self._n(), self._t())
-        self._stream = _Stream(jax.vmap(self._algorithm().init)(basis), jax.vmap(no_counts)(basis))
+        basis = init_basis(low, high, n, t)
+        self._stream = _Stream(jax.vmap(algorithm.init)(basis), jax.vmap(no_counts)(basis))
         self.density_ = Mixture(basis, jnp.ones((*basis.batch_shape, basis.capacity), basis.dtype) / basis.capacity)
 
     def _absorb(self, x: np.ndarray, w: np.ndarray | None) -> _Stream:
-        room = padded_length(len(x))
-        padded, weights = np.zeros((room, x.shape[1]), x.dtype), np.zeros(room, bool if w is None else w.dtype)
-        padded[: len(x)], weights[: len(x)] = x, True if w is None else w
+        weights = padded(np.ones(len(x), bool) if w is None else w)
         basis, drop = self.density_.basis, checks.drops_outside(self.outside)
-        stream, pi = _add(self._stream, basis, padded.T, weights, self._algorithm(), drop)
+        stream, pi = _add(self._stream, basis, padded(x).T, weights, self._settings()[2], drop)
         self._stream, self.density_ = stream, Mixture(basis, pi)
         return stream
 

@@ -17,7 +17,7 @@ from .. import checks
 from .._typing import Array
 from ..basis import t_bound
 from ..fitting.fit import fit_batch
-from ..fitting.padding import padded_length
+from ..fitting.padding import padded, padded_length
 from ..mixture import Mixture
 from ..updates import step2
 
@@ -131,9 +131,7 @@ class FixedBasisNB(ClassifierMixin, BaseEstimator):
         """Their logarithms, shape (n_samples, n_classes)."""
         check_is_fitted(self)
         z = self._scaled(validate_data(self, X, dtype=np.float64, reset=False))
-        padded = np.zeros((padded_length(len(z)), z.shape[1]), z.dtype)  # few lengths, so few compilations
-        padded[: len(z)] = z
-        likelihood = np.asarray(_log_likelihood(self.mixtures_, jnp.asarray(padded)), np.float64)[: len(z)]
+        likelihood = np.asarray(_log_likelihood(self.mixtures_, jnp.asarray(padded(z))), np.float64)[: len(z)]
         return _posterior(self.power_ * likelihood, self.class_prior_)
 
     def _priors(self, shares: np.ndarray) -> np.ndarray:
@@ -184,14 +182,12 @@ def _least_loss(
     gmms: Mixture, z: np.ndarray, label: np.ndarray, w: np.ndarray, prior: np.ndarray, tried: _Tried
 ) -> tuple[int, int, int, float]:
     """Indices of the t, strength and power with the least leave-one-out log loss, and that loss."""
-    room = padded_length(len(z))
-    points, labels, weights = np.zeros((room, z.shape[1]), z.dtype), np.zeros(room, np.int32), np.zeros(room, z.dtype)
-    points[: len(z)], labels[: len(z)], weights[: len(z)] = z, label, w
+    data = padded(z), padded(label.astype(np.int32)), padded(w.astype(z.dtype))
     mass = np.bincount(label, w, len(prior))
     with np.errstate(divide="ignore"):
         log_prior = np.log(prior)
     arguments = [np.asarray(a, z.dtype) for a in (mass, log_prior, tried.strength, tried.power)]
-    losses = np.asarray(_losses(gmms, points, labels, weights, *arguments), np.float64)
+    losses = np.asarray(_losses(gmms, *data, *arguments), np.float64)
     s, i, j = map(int, np.unravel_index(np.nanargmin(losses), losses.shape))
     return i, s, j, float(losses[s, i, j])
 

@@ -16,7 +16,7 @@ FLOORS = [
     ("auto.report", "auto.namespace", "auto.octaves"),
     ("mixture", "saving"),
     ("algorithms", "metrics"),
-    ("fitting.engine",),
+    ("fitting.prepare", "fitting.engine"),
     ("auto",),
     ("fitting",),
     ("testing", "multivariate", "plot"),

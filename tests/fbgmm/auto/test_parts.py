@@ -13,7 +13,7 @@ from fbgmm.auto.choose import split
 from fbgmm.auto.coordinate import GRADES, coordinate, h_of, u_of, x_of
 from fbgmm.auto.final_basis import cells_of
 from fbgmm.auto.free_mixtures import densities, fit_free
-from fbgmm.auto.prepare import prepare
+from fbgmm.auto.read_sample import read_sample
 from fbgmm.auto.report import NUMBERS
 from fbgmm.auto.subsample import SIZE, drawn, sorted_sample
 from tests.conftest import X64
@@ -153,10 +153,10 @@ def test_numpy_and_jax_do_the_same():
     arguments = x.min(), x.max(), np.int32(0), np.float32(x.size)
     sample = sorted_sample(x, np.ones_like(x))
     with np.errstate(all="ignore"):
-        ours = prepare(sample, *arguments)
+        ours = read_sample(sample, *arguments)
         counts = bins.count_sample(ours.edges, sample)
         folds = split(counts, ours, np.int32(-1))
-    theirs = jax.jit(prepare)(jax.tree.map(jnp.asarray, sample), *arguments)
+    theirs = jax.jit(read_sample)(jax.tree.map(jnp.asarray, sample), *arguments)
     assert ours.bend == theirs.bend == 1
     assert ours.mirror == theirs.mirror
     near = partial(np.testing.assert_allclose, rtol=2e-3 if not X64 else 1e-4, atol=1e-5)

@@ -5,50 +5,51 @@ import numpy as np
 import pytest
 
 import fbgmm
-from fbgmm.fitting.padding import few_lengths, on_host, padded_length
-from fbgmm.fitting.shards import _compiled
+from fbgmm.fitting.padding import padded_length, standard_parts
+from fbgmm.fitting.prepare import on_host
+from fbgmm.fitting.shards import _on_one_device, fit_on_host
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 79, 80, 1000, 1 << 16, (1 << 16) + 1, 99_999])
 def test_parts_hold_the_points_once_and_pad_with_weight_zero(length, dtype):
     x = np.arange(length, dtype=dtype)
-    parts = few_lengths(x)
+    parts = standard_parts(x)
     kept = [part if w is None else part[w] for part, w in parts]
     np.testing.assert_array_equal(np.concatenate(kept), x)
     assert sum(len(part) for part, _ in parts) == padded_length(length)
     assert padded_length(length) <= max(64, 1.25 * length)
-    weighted = few_lengths(x, 2 * np.arange(length))
+    weighted = standard_parts(x, 2 * np.arange(length))
     assert sum(w.sum() for _, w in weighted) == length * (length - 1)
 
 
 def test_lengths_are_few():
-    shapes = {tuple(len(part) for part, _ in few_lengths(np.zeros(n, np.float32))) for n in range(1, 5000)}
+    shapes = {tuple(len(part) for part, _ in standard_parts(np.zeros(n, np.float32))) for n in range(1, 5000)}
     assert len(shapes) <= 2 + 8 * np.log2(5000 / 64)  # four heads an octave, with and without a rest
     assert len({padded_length(n) for n in range(1, 5000)}) <= 2 + 4 * np.log2(5000 / 64)
 
 
 def test_the_head_is_not_copied():
     x = np.zeros(1000)
-    head = few_lengths(x)[0][0]
+    head = standard_parts(x)[0][0]
     assert np.shares_memory(head, x)
 
 
 @pytest.mark.slow
 def test_new_lengths_seldom_compile_again(dtype):
     x = np.random.default_rng(0).normal(size=3000).astype(dtype)
-    before = _compiled._cache_size()
+    before = fit_on_host._cache_size()
     for n in range(2048, 2560, 7):
         fbgmm.fit(x[:n], 37, 1.5)
         fbgmm.fit(jax.numpy.asarray(x[: n - 1]), 37, 1.5)  # on a CPU also arrays of JAX
-    assert _compiled._cache_size() - before <= 4
+    assert fit_on_host._cache_size() - before <= 4
 
 
 def test_ragged_rows_of_new_lengths_seldom_compile_again(dtype):
     x = np.random.default_rng(0).normal(size=3000).astype(dtype)
-    before = _compiled._cache_size()
+    before = _on_one_device._cache_size()
     for n in range(2049, 2560, 57):
         fbgmm.fit_batch([x[:n], x[: n - 5]], 37, 1.5)
-    assert _compiled._cache_size() - before == 1
+    assert _on_one_device._cache_size() - before == 1
 
 
 @pytest.mark.slow

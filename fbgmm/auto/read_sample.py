@@ -34,7 +34,7 @@ BEND_EVIDENCE = 7.0, 0.02
 each point. Halved L1 .984, doubled 1.005."""
 
 
-class Prepared(NamedTuple):
+class SampleFacts(NamedTuple):
     """What is read from the sample of one data set.
 
     Attributes:
@@ -62,7 +62,7 @@ class Prepared(NamedTuple):
     given: AnyArray
 
 
-def prepare(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> Prepared:
+def read_sample(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> SampleFacts:
     """Reads it from the sample, in numpy or in JAX.
 
     Args:
@@ -81,7 +81,7 @@ def prepare(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> Prep
     distinct = 1 - xp.sum(sample.tied * present) / xp.maximum(xp.sum(present), 1)
     seen_at = resolved(edges, sample)
     heavy = heavy_bins(edges, seen_at, sample)
-    return Prepared(sample, at, edges, seen_at, heavy, mirror, tails(sample, total, least), distinct, bend, given)
+    return SampleFacts(sample, at, edges, seen_at, heavy, mirror, tails(sample, total, least), distinct, bend, given)
 
 
 def _coordinate_and_ends(sample: Sample, low: Any, high: Any) -> tuple[Coordinate, Any, Any]:
