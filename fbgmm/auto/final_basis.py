@@ -1,4 +1,4 @@
-"""From the average of the candidates to the answer: one fine basis, with tails beyond the data.
+"""The answer of `fit(x)`: the average of the candidates on one fine basis, with tails beyond the data.
 
 A normal density of width σ is a smear of narrower ones, N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²). So all candidates stand
 on one basis of the width s of a bin.
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from .._typing import AnyArray
 from ..basis import Basis
-from .choose import Chosen, Split
+from .choose import Chosen, FoldedCounts
 from .coordinate import GRADES, Coordinate, h_of, x_of
-from .free_mixtures import on_bins
+from .free_mixtures import masses_on_bins
 from .misfit import misfit
-from .namespace import each, namespace
+from .namespace import map_rows, namespace
 from .octaves import BINS, PER_BIN, blur, sum_finest
 from .read_sample import SampleFacts, shares_of
 from .report import Choice
@@ -31,15 +31,17 @@ MARGIN = BINS // 2
 _EDGE_BINS = 8  # over which the height at an edge is taken
 
 
-def answer(chosen: Chosen, data: Split, found: SampleFacts, support: Any) -> tuple[Cells, AnyArray, Choice]:
+def answer(chosen: Chosen, data: FoldedCounts, found: SampleFacts, support: Any) -> tuple[Cells, AnyArray, Choice]:
     """The basis and the weights of the answer, and how they were chosen; in numpy or in JAX.
 
     Args:
-        support: as `fbgmm.auto.choose.split` takes it.
+        support: as `fbgmm.auto.folded_counts.fold_counts` takes it.
     """
     xp = namespace(data.counts)
     points = xp.sum(data.counts)
-    masses = _on_bins(chosen.p, data.mirror) + on_bins(chosen.free, chosen.free_weight.reshape(-1), 1 / BINS)
+    masses = _fixed_masses(chosen.p, data.mirror) + masses_on_bins(
+        chosen.free_mixtures, chosen.free_weight.reshape(-1), 1 / BINS
+    )
     masses = _balanced(masses, shares_of(data.counts), found.heavy)
     closed = xp.where(support < 0, data.mirror & found.given, support)
     cells, pi = _with_tails(masses, found.at, _with_edges(found, masses, data.mirror), closed, points)
@@ -60,7 +62,7 @@ def answer(chosen: Chosen, data: Split, found: SampleFacts, support: Any) -> tup
     return cells, pi, choice
 
 
-def _on_bins(p: AnyArray, mirror: AnyArray) -> AnyArray:
+def _fixed_masses(p: AnyArray, mirror: AnyArray) -> AnyArray:
     """The masses p of all octaves and both widths, each blurred but for a bin's width, on the finest bins."""
     xp = namespace(p)
     blurred = xp.sum(blur(p[:, None], mirror, less=1.0), axis=(0, 1))
@@ -130,7 +132,7 @@ def _with_tails(masses: AnyArray, at: Coordinate, tail: Tail, closed: Any, point
     signs = xp.asarray([-1, 1], masses.dtype)
     open_ends = xp.stack([closed % 2, closed // 2]) == 0  # the support ends at the others
     outer = (signs[:, None] * cells.mu[None] > tail.start[:, None]) & open_ends[:, None]
-    survival = each(beyond, tail, signs[:, None] * cells.edges[None])
+    survival = map_rows(beyond, tail, signs[:, None] * cells.edges[None])
     outside = xp.sum(xp.where(outer, xp.abs(xp.diff(survival, axis=-1)), 0), axis=0)
     body = xp.where(inside & ~outer.any(axis=0), xp.maximum(xp.pad(masses, MARGIN), 0), 0)
     unseen = UNSEEN / (points + 1)

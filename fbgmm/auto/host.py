@@ -1,6 +1,6 @@
 """`fit(x)` for data on the host: the data choose the coordinate, the widths and the smoothing.
 
-    x ──sample──▶ coordinate, tails ──bins──▶ counts ──split──▶ folds ──choose──▶ average ──answer──▶ one basis
+    x ──sample──▶ coordinate, tails ──bins──▶ counts ──folds──▶ choose: average ──answer──▶ one basis
 
 For data on the host all but the choice is done in numpy, so that one program serves data of any length.
 `fbgmm.auto.traced` does the same in JAX alone.
@@ -22,8 +22,9 @@ from ..fitting.prepare import Data, Request, examine_on_host
 from ..mixture import Mixture
 from ..status import Status
 from .bins import count_points
-from .choose import choose_on_host, split
+from .choose import choose_on_host
 from .final_basis import Cells, answer
+from .folded_counts import fold_counts
 from .octaves import BINS
 from .read_sample import read_sample
 from .report import Choice
@@ -65,7 +66,7 @@ def _fit_one(data: Data, asked: Request) -> tuple[Cells, np.ndarray, Any, Any, C
         number = dtype.type(x.size if w is None else w.sum(dtype=np.float64))
         found = read_sample(_sampled(x, w), data.low, data.high, given, number)
         counts = count_points(found.edges, x, w).astype(dtype)
-        folded = jax.tree.map(partial(_as, dtype), split(counts, found, support))
+        folded = jax.tree.map(partial(_as, dtype), fold_counts(counts, found, support))
         chosen = jax.tree.map(np.asarray, choose_on_host(folded))
         cells, pi, choice = jax.tree.map(partial(_as, dtype), answer(chosen, folded, found, support))
     status = np.int32(data.status or Status.MISFIT * bool(choice.misfit > choice.allowed))

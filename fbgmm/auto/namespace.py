@@ -1,4 +1,4 @@
-"""One text for numpy and for JAX: on the host, what is done once for a data set need not be compiled.
+"""Array functions that run in numpy on numpy's arrays and in JAX on JAX's, so that on the host nothing is compiled.
 
 A function that takes its array functions from `namespace(its argument)` runs in numpy on numpy's arrays, and in JAX on
 JAX's, where it can be traced.
@@ -21,7 +21,7 @@ def namespace(like: Any) -> Any:
     return jnp if isinstance(like, jax.Array) else np
 
 
-def each(f: Callable[..., Any], *rows: Any) -> Any:
+def map_rows(f: Callable[..., Any], *rows: Any) -> Any:
     """f of each row, stacked; arguments and what is returned may be trees of arrays."""
     leaves = jax.tree.leaves(rows)
     if namespace(leaves[0]) is jnp:
@@ -40,7 +40,7 @@ def least_from_here(a: Any) -> Any:
     return np.minimum.accumulate(a[::-1])[::-1] if namespace(a) is np else running_min_back(a, a.shape[0])
 
 
-def in_turn(f: Callable[[Any], Any], items: Any) -> Any:
+def map_in_turn(f: Callable[[Any], Any], items: Any) -> Any:
     """f of each of a few items, one after the other, stacked: one program for all, and room for one."""
     return np.stack([f(item) for item in items]) if namespace(items) is np else jax.lax.map(f, items)
 

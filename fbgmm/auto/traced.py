@@ -18,9 +18,10 @@ from ..fitting.prepare import Request, examine
 from ..mixture import Mixture
 from ..status import Status
 from .bins import count_sample
-from .choose import choose, split
+from .choose import choose
 from .coordinate import u_of
 from .final_basis import Cells, answer
+from .folded_counts import fold_counts
 from .octaves import BINS
 from .read_sample import SampleFacts, read_sample
 from .report import Choice
@@ -68,7 +69,7 @@ def _counted(at: Any, x: Array, w: Array) -> Array:
 
 
 def _one(counts: Array, found: SampleFacts, support: Array) -> tuple[Cells, Array, Choice]:
-    data = split(counts, found, support)
+    data = fold_counts(counts, found, support)
     return answer(choose(data), data, found, support)
 
 

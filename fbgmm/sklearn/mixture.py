@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import checks
 from .._typing import Array
 from ..algorithms import Algorithm, resolve
-from ..auto.bins import thin
+from ..auto.folds import draw_folds
 from ..basis import Basis, N, T, init_basis
 from ..counts import Counts, add, count, no_counts, total
 from ..fitting.fit import ALGORITHM, fit_batch, settings
@@ -266,7 +266,7 @@ def _optimism(counts: Counts, gmms: Mixture, algorithm: Algorithm) -> Array:
 
     def column(counts: Counts, basis: Basis, pi: Array) -> Array:
         c = total(counts)
-        folds = thin(c)
+        folds = draw_folds(c)
 
         def without(fold: Array) -> Array:
             state = algorithm.update(algorithm.init(basis), basis, basis.mu, c - fold)
