@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import checks
-from ._typing import AnyArray
+from ._typing import AnyArray, ArrayLike
 from .status import MisfitWarning, PrecisionWarning, Status
 
 
-def bad_data(status: int, x: AnyArray, weights: AnyArray | None, low: Any, high: Any) -> str:
+def bad_data(status: int, x: AnyArray, weights: AnyArray | None, low: ArrayLike | None, high: ArrayLike | None) -> str:
     """What is wrong with one data set of that status, fitted over [low, high] (None: not given)."""
     flags = Status(status)
     w = None if weights is None else np.asarray(weights, np.float64)
@@ -29,7 +29,8 @@ def bad_data(status: int, x: AnyArray, weights: AnyArray | None, low: Any, high:
         found = "no points" if x.shape[0] == 0 else f"{x.shape[0]} points, all outside [low, high] or of weight zero"
         return f"x is empty: found {found}; allowed: at least two different points with weights above zero"
     if low is not None or high is not None:
-        ends = f"low = {'min(x)' if low is None else float(low)}, high = {'max(x)' if high is None else float(high)}"
+        first, last = (end if end is None else float(np.asarray(end)) for end in (low, high))
+        ends = f"low = {'min(x)' if first is None else first}, high = {'max(x)' if last is None else last}"
         return f"low must be below high; found {ends}"
     points = np.asarray(x if w is None else x[np.flatnonzero(w > 0)])
     least, most = float(points.min()), float(points.max())

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ._typing import ArrayLike
+
 CHUNK = 1 << 20
 """Points in a chunk: large enough to hide the cost of a call, small enough for constant memory (8 MiB)."""
 
@@ -231,7 +233,7 @@ def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
     return ArraySource(table[:, _position(path, column, [str(i + 1) for i in range(table.shape[1])])])
 
 
-def _position(path: Any, column: str | None, names: Sequence[str]) -> int:
+def _position(path: object, column: str | None, names: Sequence[str]) -> int:
     """Of a column among the names of all."""
     if column is None and len(names) == 1:
         return 0
@@ -251,7 +253,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def as_source(chunks: Any) -> Iterable[Any]:
+def as_source(chunks: ArrayLike | Iterable[ArrayLike]) -> Iterable[Any]:
     """What `fit_stream` iterates over: arrays are sliced, everything else is taken as an iterable of arrays.
 
     Raises:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,11 +30,11 @@ def check_algorithm(algorithm: Algorithm, *, nonnegative: bool = True) -> None:
     low, high, n = float(x.min()), float(x.max()), 30
     tolerance = 1e-10 if x.dtype == jnp.float64 else 2e-5
 
-    def pi_of(data: Any, weights: Any = None, capacity: int = n) -> jax.Array:
+    def pi_of(data: jax.Array, weights: jax.Array | None = None, capacity: int = n) -> jax.Array:
         basis = init_basis(low, high, n, 2.0, capacity=capacity)
         return algorithm.weights(algorithm.update(algorithm.init(basis), basis, data, weights), basis)
 
-    def same(name: str, found: Any, expected: Any) -> None:
+    def same(name: str, found: jax.Array, expected: jax.Array | float) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=f"check_algorithm: {name}")
 
     basis = init_basis(low, high, n, 2.0)

@@ -6,7 +6,7 @@ on one basis of the width s of a bin.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .._typing import AnyArray
 from ..basis import Basis
@@ -31,7 +31,7 @@ MARGIN = BINS // 2
 _EDGE_BINS = 8  # over which the height at an edge is taken
 
 
-def answer(chosen: Chosen, data: FoldedCounts, found: SampleFacts, support: Any) -> tuple[Cells, AnyArray, Choice]:
+def answer(chosen: Chosen, data: FoldedCounts, found: SampleFacts, support: AnyArray) -> tuple[Cells, AnyArray, Choice]:
     """The basis and the weights of the answer, and how they were chosen; in numpy or in JAX.
 
     Args:
@@ -123,7 +123,9 @@ def _with_edges(found: SampleFacts, masses: AnyArray, mirror: AnyArray) -> Tail:
     return found.tails._replace(edge=xp.where(wanted, reach, xp.inf))
 
 
-def _with_tails(masses: AnyArray, at: Coordinate, tail: Tail, closed: Any, points: Any) -> tuple[Cells, AnyArray]:
+def _with_tails(
+    masses: AnyArray, at: Coordinate, tail: Tail, closed: AnyArray, points: AnyArray
+) -> tuple[Cells, AnyArray]:
     """The answer: masses on the bins, thinly spread ones where nothing was seen, and the tails beyond the data."""
     xp = namespace(masses)
     cells, i = cells_of(at), xp.arange(COMPONENTS)

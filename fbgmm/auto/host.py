@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._typing import Array
+from .._typing import AnyArray, Array
 from ..fitting.prepare import Data, Request, examine_on_host
 from ..mixture import Mixture
 from ..status import Status
@@ -73,7 +73,7 @@ def _fit_one(data: Data, asked: Request) -> tuple[Cells, np.ndarray, Any, Any, C
     return cells, pi, status, data.outside, choice
 
 
-def _as(dtype: Any, leaf: Any) -> np.ndarray:
+def _as(dtype: np.dtype, leaf: AnyArray) -> np.ndarray:
     """In the precision of the data, or as a 32-bit integer: numpy mixes precisions upwards."""
     array = np.asarray(leaf)
     return array.astype(dtype if array.dtype.kind == "f" else np.int32 if array.dtype.kind == "i" else bool, copy=False)

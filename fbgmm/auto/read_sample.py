@@ -62,7 +62,7 @@ class SampleFacts(NamedTuple):
     given: AnyArray
 
 
-def read_sample(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> SampleFacts:
+def read_sample(sample: Sample, low: AnyArray, high: AnyArray, given: AnyArray, total: AnyArray) -> SampleFacts:
     """Reads it from the sample, in numpy or in JAX.
 
     Args:
@@ -84,7 +84,7 @@ def read_sample(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> 
     return SampleFacts(sample, at, edges, seen_at, heavy, mirror, tails(sample, total, least), distinct, bend, given)
 
 
-def _coordinate_and_ends(sample: Sample, low: Any, high: Any) -> tuple[Coordinate, Any, Any]:
+def _coordinate_and_ends(sample: Sample, low: AnyArray, high: AnyArray) -> tuple[Coordinate, Any, Any]:
     """The coordinate, which of `GRADES` it has, and at which ends the data are mirrored."""
     xp = namespace(sample.x)
     ats = map_rows(lambda grade: coordinate(sample, low, high, grade), xp.asarray(GRADES, low.dtype))
@@ -114,12 +114,12 @@ def _evidence(sample: Sample, at: Coordinate) -> Any:
     return score - xp.sum(total * xp.log(h_of(at, centres(total))))
 
 
-def shares_of(counts: Any) -> Any:
+def shares_of(counts: AnyArray) -> Any:
     """Counts as shares of their sum."""
     xp = namespace(counts)
     return counts / xp.maximum(xp.sum(counts, axis=-1, keepdims=True), 1e-30)
 
 
-def centres(like: Any) -> Any:
+def centres(like: AnyArray) -> Any:
     """Of the bins, in u."""
     return ((namespace(like).arange(BINS) + 0.5) / BINS).astype(like.dtype)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .._typing import Array
+from ..basis import Basis
 from .octaves import SIGMAS
 
 STEPS = (0, 8)
@@ -61,7 +62,7 @@ class Choice(NamedTuple):
     allowed: Array
 
 
-def report(choice: Choice, basis: Any) -> str:
+def report(choice: Choice, basis: Basis) -> str:
     """The choice in words, for one mixture."""
     weight = np.asarray(choice.weight, np.float64)
     edges, quarter = np.asarray(basis.edges, np.float64), basis.capacity // 4

@@ -19,7 +19,7 @@ from ..mixture import Mixture
 from ..status import Status
 from .bins import count_sample
 from .choose import choose
-from .coordinate import u_of
+from .coordinate import Coordinate, u_of
 from .final_basis import Cells, answer
 from .folded_counts import fold_counts
 from .octaves import BINS
@@ -41,7 +41,9 @@ def fit_rows(asked: Request) -> Mixture:
 
 
 @partial(jax.jit, static_argnames=("drop_outside", "given"))
-def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, given: int) -> tuple[Any, ...]:
+def _binned(
+    x: Array, weights: Array | None, low: Array | None, high: Array | None, drop_outside: bool, given: int
+) -> tuple[Any, ...]:
     data = examine(x, weights, low, high, drop_outside, BINS)
     ((x, weights),) = data.parts
     used = checks.usable(x, weights)
@@ -62,7 +64,7 @@ def _read(x: Array, w: Array, low: Array, high: Array, number: Array, given: Arr
     return found, count_sample(found.edges, sample)
 
 
-def _counted(at: Any, x: Array, w: Array) -> Array:
+def _counted(at: Coordinate, x: Array, w: Array) -> Array:
     one = jnp.ones((), x.dtype)
     bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
     return total(count(bins, u_of(at, x), w))

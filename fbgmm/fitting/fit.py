@@ -31,7 +31,9 @@ ALGORITHM = 2
 """The default where n or t is given."""
 
 
-def settings(n: Any, t: Any, algorithm: Any, edges: checks.Edges = "find") -> tuple[Any, Any, Any] | None:
+def settings(
+    n: ArrayLike | None, t: ArrayLike | None, algorithm: Algorithm | int | None, edges: checks.Edges = "find"
+) -> tuple[Any, Any, Any] | None:
     """n, t and algorithm with the defaults n = 200, t = 2, algorithm 2 for what is None; None: the data choose.
 
     Raises:
@@ -220,6 +222,6 @@ def _raise_for_rows(gmm: Mixture, asked: Request, present: Array | None) -> None
     )
 
 
-def _scalars(dtype: Any, n: Any, t: Any) -> tuple[Any, Any]:
+def _scalars(dtype: np.dtype, n: ArrayLike, t: ArrayLike) -> tuple[Any, Any]:
     """n and t in the precision of the data; on the host where they are concrete, which costs less than a device."""
     return np.asarray(n, dtype), np.asarray(t, dtype) if checks.is_concrete(t) else jnp.asarray(t, dtype)

@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from .prepare import on_host
 
 _LEAST = 64  # points; shorter data are padded to so many
 
 
-def standard_parts(x: np.ndarray, weights: Any = None) -> tuple[tuple[np.ndarray, np.ndarray | None], ...]:
+def standard_parts(x: np.ndarray, weights: ArrayLike | None = None) -> tuple[tuple[np.ndarray, np.ndarray | None], ...]:
     """One data set, shape (N,), in one or two parts of standard lengths, each with its weights.
 
     Args:
@@ -60,7 +60,7 @@ def _split(length: int) -> tuple[int, int]:
     return length // unit * unit, unit
 
 
-def padded_rows(name: str, rows: Any) -> tuple[Array, Array | None]:
+def padded_rows(name: str, rows: ArrayLike | Iterable[ArrayLike]) -> tuple[Array, Array | None]:
     """Rows as one array (B, N), and a mask of what is data where their lengths differ.
 
     Raises:

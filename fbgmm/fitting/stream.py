@@ -137,7 +137,7 @@ def _range(source: Iterable[Any]) -> tuple[Array, Array]:
     return jnp.asarray(min(a for a, _ in ends)), jnp.asarray(max(b for _, b in ends))
 
 
-def _pieces(number: int, chunk: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def _pieces(number: int, chunk: ArrayLike) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """A chunk in pieces whose lengths are powers of two: few shapes, so few compilations, whatever the lengths."""
     x = _checked(number, chunk)
     for start in range(0, x.shape[0], CHUNK):
@@ -146,7 +146,7 @@ def _pieces(number: int, chunk: Any) -> Iterator[tuple[np.ndarray, np.ndarray | 
         yield padded(piece, room), None if room == piece.shape[0] else np.arange(room) < piece.shape[0]
 
 
-def _checked(number: int, chunk: Any) -> np.ndarray:
+def _checked(number: int, chunk: ArrayLike) -> np.ndarray:
     x = checks.as_host_floats(f"chunk {number}", chunk).reshape(-1)
     if x.size and checks.usable_ends(x) is None:
         raise ValueError(not_finite(f"chunk {number}", x, checks.finite(x)))

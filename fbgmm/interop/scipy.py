@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from ..basis import init_basis
+from .._typing import Array, ArrayLike
+from ..basis import Basis, init_basis
 from ..evaluation.quantiles import solve_icdf
 from ..fitting.padding import padded
 from ..mixture import Mixture
@@ -52,7 +53,7 @@ class FixedBasisDistribution(stats.rv_continuous):
     def _updated_ctor_param(self) -> dict[str, Any]:
         return {**super()._updated_ctor_param(), "gmm": self._mixture}
 
-    def _at(self, f: Callable[[Any, Any, Any], Any], x: Any, mirrored: bool = False) -> np.ndarray:
+    def _at(self, f: Callable[[Basis, Array, Array], Array], x: ArrayLike, mirrored: bool = False) -> np.ndarray:
         """f(basis, pi, points) in float64; `mirrored`: for the density of −X."""
         x = np.asarray(x, np.float64)
         low, high = (-self._high, -self._low) if mirrored else (self._low, self._high)
@@ -67,22 +68,22 @@ class FixedBasisDistribution(stats.rv_continuous):
             found = np.asarray(jax.jit(f)(basis, jnp.asarray(pi), jnp.asarray(padded(x.reshape(-1)))))
         return found[: x.size].reshape(x.shape)
 
-    def _logpdf(self, x: Any) -> np.ndarray:
+    def _logpdf(self, x: ArrayLike) -> np.ndarray:
         return self._at(_log_prob, x)
 
-    def _pdf(self, x: Any) -> np.ndarray:
+    def _pdf(self, x: ArrayLike) -> np.ndarray:
         return np.exp(self._logpdf(x))
 
-    def _cdf(self, x: Any) -> np.ndarray:
+    def _cdf(self, x: ArrayLike) -> np.ndarray:
         return self._at(_cdf, x)
 
-    def _sf(self, x: Any) -> np.ndarray:
+    def _sf(self, x: ArrayLike) -> np.ndarray:
         return self._at(_cdf, -np.asarray(x), mirrored=True)
 
-    def _ppf(self, q: Any) -> np.ndarray:
+    def _ppf(self, q: ArrayLike) -> np.ndarray:
         return self._at(solve_icdf, q)
 
-    def _isf(self, q: Any) -> np.ndarray:
+    def _isf(self, q: ArrayLike) -> np.ndarray:
         return -self._at(solve_icdf, q, mirrored=True)
 
     def _rvs(self, size: Any = None, random_state: Any = None) -> Any:
@@ -145,9 +146,9 @@ def _float64() -> Any:
     return enable_x64()
 
 
-def _log_prob(basis: Any, pi: Any, x: Any) -> Any:
+def _log_prob(basis: Basis, pi: Array, x: Array) -> Array:
     return Mixture(basis, pi).log_prob(x)
 
 
-def _cdf(basis: Any, pi: Any, x: Any) -> Any:
+def _cdf(basis: Basis, pi: Array, x: Array) -> Array:
     return Mixture(basis, pi).cdf(x)

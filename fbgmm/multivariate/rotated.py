@@ -10,7 +10,7 @@ Malo 2011). Without a rotation it is the product of the marginals, the paper's m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,7 +115,7 @@ class Rotated:
 
 
 @partial(jax.jit, static_argnums=0)
-def _at(f: Any, model: Rotated, x: Array) -> Array:
+def _at(f: Callable[[Rotated, Array], Array], model: Rotated, x: Array) -> Array:
     """f(model, points) for one density, points of shape (P, D), mapped over the batch."""
     batch, D = model.batch_shape, model.dimensions
     shape = jnp.broadcast_shapes(x.shape[:-1], batch)

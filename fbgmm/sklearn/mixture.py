@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..algorithms import Algorithm, resolve
 from ..auto.folds import draw_folds
 from ..basis import Basis, N, T, init_basis
@@ -69,13 +69,13 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         t: float | None = None,
         algorithm: Algorithm | int | None = None,
         *,
-        low: Any = None,
-        high: Any = None,
+        low: ArrayLike | None = None,
+        high: ArrayLike | None = None,
         outside: checks.Outside = "end",
         edges: checks.Edges = "find",
         columns: str = "independent",
         rounds: int = 4,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n = n
         self.t = t
@@ -88,7 +88,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         self.rounds = rounds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> FixedBasisMixture:
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> FixedBasisMixture:
         """Fits the density; what was fitted before is forgotten.
 
         Args:
@@ -122,7 +122,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         return True
 
     @available_if(_additive)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> FixedBasisMixture:
+    def partial_fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> FixedBasisMixture:
         """Adds data to the fit, as a stream of parts does: the counts of all parts add up, bit by bit.
 
         The bases stay as they were made by the first part, or by `fit` with n, t or algorithm given. Give `low` and
@@ -148,15 +148,17 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         self._absorb(x, w)
         return self
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of each sample, in nats, shape (n_samples,)."""
         check_is_fitted(self)
         x, _ = self._data(X, None, first=False, least=1)
         return np.asarray(_log_density(self.density_, jnp.asarray(padded(x))), np.float64)[: len(x)]
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log density of the samples, in nats; weighted by `sample_weight`."""
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        return float(
+            np.average(self.score_samples(X), weights=None if sample_weight is None else np.asarray(sample_weight))
+        )
 
     def sample(self, n_samples: int = 1) -> np.ndarray:
         """Draws, shape (n_samples, n_features), by `random_state`."""
@@ -180,12 +182,12 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             return float(np.sum(np.asarray(self.density_.choice.parameters)))
         return float(np.sum(np.asarray(_optimism(self._stream.counts, self.density_, self._settings()[2]))))
 
-    def bic(self, X: Any) -> float:
+    def bic(self, X: ArrayLike) -> float:
         """−2 log-likelihood of X + `effective_parameters` · log n_samples: smaller is better."""
         scores = self.score_samples(X)
         return float(-2 * scores.sum() + self.effective_parameters() * math.log(len(scores)))
 
-    def aic(self, X: Any) -> float:
+    def aic(self, X: ArrayLike) -> float:
         """−2 log-likelihood of X + 2 `effective_parameters`: smaller is better."""
         return float(-2 * self.score_samples(X).sum() + 2 * self.effective_parameters())
 
@@ -202,7 +204,9 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             raise ValueError(f"columns = 'rotated' takes none of algorithm, low and high; found {alone}")
         return self.columns == "rotated"
 
-    def _data(self, X: Any, sample_weight: Any, first: bool, least: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _data(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, first: bool, least: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         kinds = [np.float64, np.float32]
         X = validate_data(self, X, dtype=kinds, reset=first, ensure_min_samples=least)
         w = None
@@ -282,7 +286,7 @@ def _log_density(density: Mixture | Rotated, x: Array) -> Array:
     return density.log_prob(x) if isinstance(density, Rotated) else jnp.sum(density.log_prob(x), axis=1)
 
 
-def _check_widths(x: np.ndarray, w: np.ndarray | None, low: Any, high: Any) -> None:
+def _check_widths(x: np.ndarray, w: np.ndarray | None, low: ArrayLike | None, high: ArrayLike | None) -> None:
     """Raises ValueError for a constant column whose range is not given."""
     present = x if w is None else x[w > 0]
     constant = np.flatnonzero(present.min(axis=0) == present.max(axis=0))
