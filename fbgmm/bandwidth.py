@@ -119,7 +119,7 @@ def _sheather_jones(c: Array) -> Array:
 
     def norm(s: int, log_h: Array) -> Array:
         """log of the sum over pairs that estimates ∫(f^(s))², with a kernel of width h, in bins."""
-        return _log_norm(waves, s, 2 * (log_h - math.log(length)) - math.log(2)) + _unbiased(n)
+        return _log_norm(waves, s, 2 * (log_h - math.log(length)) - math.log(2)) + (jnp.log(n) - jnp.log(n - 1))
 
     def unit(log_norm: Array, s: int) -> Array:
         return log_norm - (2 * s + 1) * math.log(length)  # from lengths of the grid to bins
@@ -166,10 +166,6 @@ def _log_norm(waves: _Waves, s: int, log_t: Array) -> Array:
     log_k = jnp.asarray(2 * np.log(np.pi * np.arange(1, waves.bins)), waves.squared.dtype)
     log_a = jnp.log(jnp.maximum(waves.squared, jnp.finfo(waves.squared.dtype).tiny))
     return jax.nn.logsumexp(s * log_k + log_a - jnp.exp(log_k + log_t)) + math.log(2)
-
-
-def _unbiased(n: Array) -> Array:
-    return jnp.log(n) - jnp.log(n - 1)
 
 
 def _first_root(f: Callable[[Array], Array], low: float, high: float, dtype: jnp.dtype) -> tuple[Array, Array]:

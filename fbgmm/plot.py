@@ -1,4 +1,4 @@
-"""Pictures of mixtures: density, components, distribution, quantiles, and many densities as a ridgeline.
+"""Plots of mixtures: density, components, distribution function, quantiles, and many densities as a ridgeline.
 
 Each function draws on matplotlib axes and returns them, so that everything about the picture stays in the caller's
 hands: `ax=None` means pyplot's current axes. Needs the extra `figures`; the module itself loads matplotlib at the first
@@ -249,9 +249,7 @@ def _finite(data: ArrayLike) -> np.ndarray:
     x = checks.as_host_floats("data", data)
     checks.one_dimension("data", x)
     if checks.usable_ends(x) is None:
-        raise ValueError(
-            not_finite("data", x, checks.finite(x)) if x.size else "data is empty; allowed: a point or more"
-        )
+        raise ValueError(not_finite("data", x, checks.finite(x)) if x.size else "data is empty; allowed: some points")
     return x
 
 

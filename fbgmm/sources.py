@@ -1,4 +1,4 @@
-"""Data in chunks, for `fbgmm.fit_stream`: arrays and memory maps, Parquet files, tables of text, numbers in text.
+"""Data sources of `fbgmm.fit_stream`, read in chunks: arrays and memory maps, Parquet files, CSV tables, plain text.
 
 Each source is iterable more than once where its data can be read again, so that `fit_stream` can find low and high in
 a first pass.

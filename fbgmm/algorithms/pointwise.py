@@ -1,4 +1,4 @@
-"""Algorithms that take one step for each point: readings of the paper that depend on each point or on their order.
+"""Algorithms with one step for each point: readings of the paper that depend on each point or on their order.
 
 O(N·n) time; for comparison with the readings by counts, not for use.
 """

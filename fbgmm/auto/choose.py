@@ -62,52 +62,52 @@ class Chosen(NamedTuple):
     parameters: Array
 
 
-class Begun(NamedTuple):
+class FirstCandidates(NamedTuple):
     """The candidates of one width, and what the others begin with.
 
     Attributes:
         shares: of the data in each bin, one row for each training part, the last for all data.
-        fixed: the candidates.
+        one_width: the candidates.
         merit: their log weights, shape (octave, steps, width).
         pilot: the density of the best kernel estimate, shape (splits, BINS).
     """
 
     shares: Array
-    fixed: OneWidth
+    one_width: OneWidth
     merit: Array
     pilot: Array
 
 
-def begin(data: FoldedCounts) -> Begun:
+def first_candidates(data: FoldedCounts) -> FirstCandidates:
     """The candidates of one width. Pure."""
     shares = shares_of(jnp.concatenate([data.counts[None] - data.folds, data.counts[None]]))
-    fixed = fit_one_width(shares, data.mirror)
-    merit = _merit(fixed.density, data)
+    one_width = fit_one_width(shares, data.mirror)
+    merit = _merit(one_width.density, data)
     octave, ratio = jnp.unravel_index(jnp.argmax(merit[:, 0]), (OCTAVES, 2))
-    return Begun(shares, fixed, merit, fixed.density[octave, 0, ratio])
+    return FirstCandidates(shares, one_width, merit, one_width.density[octave, 0, ratio])
 
 
-def average(data: FoldedCounts, begun: Begun, scales: tuple[Array, Array]) -> Chosen:
+def average(data: FoldedCounts, first: FirstCandidates, all_widths: tuple[Array, Array]) -> Chosen:
     """All candidates, weighted by their merit. Pure.
 
     Args:
-        scales: the mixtures of all widths, from `fit_all_widths`.
+        all_widths: the mixtures of all widths, from `fit_all_widths`.
     """
-    scale_p, scale_density = scales
-    free = fit_free_mixtures(begun.shares)
-    more = jnp.concatenate([scale_density, free_densities(free)])
-    more_merit = _merit(more, data).at[len(scale_p) :].add(jnp.asarray(FAVOUR, more.dtype))
+    wide_p, wide_density = all_widths
+    free = fit_free_mixtures(first.shares)
+    others = jnp.concatenate([wide_density, free_densities(free)])
+    others_merit = _merit(others, data).at[len(wide_p) :].add(jnp.asarray(FAVOUR, others.dtype))
 
     points = jnp.sum(data.counts)
     few = points < LEAST_POINTS
-    merit = jnp.where(few, data.rule, begun.merit)
-    flat = jax.nn.softmax(jnp.concatenate([merit.reshape(-1), jnp.where(few, -jnp.inf, more_merit)]))
+    merit = jnp.where(few, data.rule, first.merit)
+    flat = jax.nn.softmax(jnp.concatenate([merit.reshape(-1), jnp.where(few, -jnp.inf, others_merit)]))
     weight, other = flat[: merit.size].reshape(merit.shape), flat[merit.size :]
-    scale_weight, free_weight = other[: len(scale_p)], other[len(scale_p) :]
+    scale_weight, free_weight = other[: len(wide_p)], other[len(wide_p) :]
 
-    density = jnp.tensordot(weight, begun.fixed.density, 3) + jnp.tensordot(other, more, 1)
+    density = jnp.tensordot(weight, first.one_width.density, 3) + jnp.tensordot(other, others, 1)
     shared = jnp.repeat(jnp.moveaxis(weight, 0, -1), SIZES, axis=-1, total_repeat_length=SIZES.sum())
-    p = jnp.sum(shared * begun.fixed.p[:, :, -1], axis=0).at[0].add(scale_weight @ scale_p[:, -1])
+    p = jnp.sum(shared * first.one_width.p[:, :, -1], axis=0).at[0].add(scale_weight @ wide_p[:, -1])
     weights = jnp.swapaxes(weight, -1, -2), scale_weight, free_weight.reshape(2, -1)
     last = jax.tree.map(lambda a: a[-1:], free)
     return Chosen(p, last, *weights, *_quality(density, data, points))
@@ -115,19 +115,19 @@ def average(data: FoldedCounts, begun: Begun, scales: tuple[Array, Array]) -> Ch
 
 def choose(data: FoldedCounts) -> Chosen:
     """From counts to the weights of all candidates. Pure."""
-    begun = begin(data)
-    scales = fit_all_widths(begun.shares, begun.pilot, jnp.sum(data.counts), data.mirror)
-    return average(data, begun, scales)
+    first = first_candidates(data)
+    all_widths = fit_all_widths(first.shares, first.pilot, jnp.sum(data.counts), data.mirror)
+    return average(data, first, all_widths)
 
 
-_begin, _average = quick_jit(begin), quick_jit(average)
-_fit_scales = jax.jit(fit_all_widths)  # most of the time of a fit: worth all of XLA's passes
+_first_candidates, _average = quick_jit(first_candidates), quick_jit(average)
+_fit_all_widths = jax.jit(fit_all_widths)  # most of the time of a fit: worth all of XLA's passes
 
 
 def choose_on_host(data: FoldedCounts) -> Chosen:
     """As `choose`, for concrete arrays."""
-    begun = _begin(data)
-    return _average(data, begun, _fit_scales(begun.shares, begun.pilot, data.counts.sum(), data.mirror))
+    first = _first_candidates(data)
+    return _average(data, first, _fit_all_widths(first.shares, first.pilot, data.counts.sum(), data.mirror))
 
 
 def _merit(density: Array, data: FoldedCounts) -> Array:

@@ -77,12 +77,12 @@ def _balanced(masses: AnyArray, shares: AnyArray, heavy: AnyArray) -> AnyArray:
     xp = namespace(masses)
     masses = xp.maximum(masses, 0)
 
-    def part(where: AnyArray) -> AnyArray:
+    def rescaled(where: AnyArray) -> AnyArray:
         own = xp.sum(xp.where(where, masses, 0))
         return xp.where(where, masses, 0) * (xp.sum(xp.where(where, shares, 0)) / xp.maximum(own, 1e-30))
 
     some = xp.any(heavy) & ~xp.all(heavy)
-    return xp.where(some, part(heavy) + part(~heavy), masses)
+    return xp.where(some, rescaled(heavy) + rescaled(~heavy), masses)
 
 
 class Cells(NamedTuple):

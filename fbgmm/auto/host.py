@@ -44,7 +44,7 @@ def fit_host_rows(asked: Request) -> Mixture:
         data = examine_on_host(rows.with_arrays(lambda a: a[i]), BINS)
         if data.status:  # something finite in its place
             x = np.array([0, 1], asked.x.dtype)
-            data = data._replace(parts=((x, None),), low=x[0], high=x[1])
+            data = data._replace(pieces=((x, None),), low=x[0], high=x[1])
         return _fit_one(data, asked)
 
     first = fit_row(0)  # compiles, once
@@ -58,7 +58,7 @@ def _mixture(cells: Cells, pi: Array, status: Array, outside: Array, choice: Cho
 
 
 def _fit_one(data: Data, asked: Request) -> tuple[Cells, np.ndarray, Any, Any, Choice]:
-    ((x, w),) = data.parts
+    ((x, w),) = data.pieces
     dtype, given, support = x.dtype, np.int32(asked.given), np.int32(asked.support)
     x = np.clip(x, data.low, data.high) if data.outside else x
     w = None if w is None else w.astype(dtype, copy=False)

@@ -45,7 +45,7 @@ def _binned(
     x: Array, weights: Array | None, low: Array | None, high: Array | None, drop_outside: bool, given: int
 ) -> tuple[Any, ...]:
     data = examine(x, weights, low, high, drop_outside, BINS)
-    ((x, weights),) = data.parts
+    ((x, weights),) = data.pieces
     used = checks.usable(x, weights)
     w = jnp.where(used, 1 if weights is None else weights, 0).astype(x.dtype)
     x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])

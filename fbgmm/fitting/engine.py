@@ -53,7 +53,7 @@ def fit_data(data: Data, n: Array, t: Array, options: Options, devices: tuple[st
         core = jax.vmap(core, in_axes=(None, None, 0))  # counts do not depend on t: vmap makes them once for all
     if n.ndim:
         core = jax.vmap(core, in_axes=(None, 0, None))
-    shape = data.parts[0][0].shape
+    shape = data.pieces[0][0].shape
     if len(shape) == 1:
         return core(data, n, t)
 
@@ -73,7 +73,7 @@ def _fit_one(data: Data, n: Array, t: Array, options: Options, devices: tuple[st
     r = (data.high - data.low) / n
     basis = Basis(data.low, data.high, r, t * r, capacity, t_max)
     state: Any = algorithm.init(basis)
-    for x, weights in data.parts:
+    for x, weights in data.pieces:
         state = algorithm.update(state, basis, x, weights)
     if devices:
         state = jax.tree.map(lambda leaf: jax.lax.psum(leaf, devices), state)

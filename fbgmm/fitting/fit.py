@@ -23,7 +23,7 @@ from ..error_messages import bad_data, warn_of_misfit, warn_of_precision
 from ..mixture import Mixture
 from ..status import Status
 from .engine import Options
-from .padding import padded_rows, standard_parts
+from .padding import padded_rows, standard_pieces
 from .prepare import Data, Request, examine_on_host, on_host, request
 from .shards import fit_on_host, run
 
@@ -105,7 +105,7 @@ def fit(
     data = _examined(asked, capacity)
     if data is None:
         return _checked(run(asked, *scalars, options), asked)
-    return _checked(fit_on_host(data._replace(parts=standard_parts(*data.parts[0])), *scalars, options), asked)
+    return _checked(fit_on_host(data._replace(pieces=standard_pieces(*data.pieces[0])), *scalars, options), asked)
 
 
 def _examined(asked: Request, cells: int) -> Data | None:

@@ -21,21 +21,23 @@ from .prepare import on_host
 _LEAST = 64  # points; shorter data are padded to so many
 
 
-def standard_parts(x: np.ndarray, weights: ArrayLike | None = None) -> tuple[tuple[np.ndarray, np.ndarray | None], ...]:
-    """One data set, shape (N,), in one or two parts of standard lengths, each with its weights.
+def standard_pieces(
+    x: np.ndarray, weights: ArrayLike | None = None
+) -> tuple[tuple[np.ndarray, np.ndarray | None], ...]:
+    """One data set, shape (N,), in one or two pieces of standard lengths, each with its weights.
 
     Args:
         weights: None, or an array of x's shape that is on the host too.
     """
     w = None if weights is None else np.asarray(weights)
     head, unit = _split(x.shape[0])
-    parts: list[tuple[np.ndarray, np.ndarray | None]] = []
+    pieces: list[tuple[np.ndarray, np.ndarray | None]] = []
     if head:
-        parts.append((x[:head], None if w is None else w[:head]))
+        pieces.append((x[:head], None if w is None else w[:head]))
     if head < x.shape[0] or not head:
         present = np.ones(x.shape[0] - head, bool) if w is None else w[head:]
-        parts.append((padded(x[head:], unit), padded(present, unit)))
-    return tuple(parts)
+        pieces.append((padded(x[head:], unit), padded(present, unit)))
+    return tuple(pieces)
 
 
 def padded(array: np.ndarray, length: int | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Data and their range on the way into a fit: arguments checked, points examined once, their status found.
+"""Validation of the data of a fit: arguments checked, points examined once for range and status.
 
 Data on the host are examined in numpy: what does not count is left out, and nothing need be compiled to say that they
 are bad. Traced data, and those on an accelerator, are examined by `examine` inside the compiled call.
@@ -19,21 +19,18 @@ from ..basis import data_range
 from ..compiling import is_tracing
 from ..status import Status
 
-Parts = tuple[tuple[Any, Any], ...]
-"""The points of a data set in parts, each with its data weights, or None for 1 each. Counts add up over them."""
-
 
 class Data(NamedTuple):
     """One data set, examined, or a batch of them: leaves with a leading axis.
 
     Attributes:
-        parts: the points.
+        pieces: the points in one or more arrays, each with its data weights, or None for 1 each; counts add up.
         low, high: the range of the basis; low < high, whatever the data.
         status: what was wrong with the data, flags of `Status`.
         outside: how many points lay outside a given range.
     """
 
-    parts: Parts
+    pieces: tuple[tuple[Any, Any], ...]
     low: Any
     high: Any
     status: Any

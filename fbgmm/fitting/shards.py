@@ -1,4 +1,4 @@
-"""Fits on one device, or on the many devices that hold a sharded array; compiled.
+"""Compiled fits on one device, or on the devices that hold a sharded array.
 
 Counts add up: each device counts the points it holds, one all-reduce of n numbers adds the counts, and each then makes
 the same weights. JAX's own runtime does the rest, over several hosts too (docs/clusters.md).

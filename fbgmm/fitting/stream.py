@@ -74,29 +74,8 @@ def fit_stream(
         if not float(low) < float(high):
             raise ValueError(f"chunks has no width: found low = {float(low)}, high = {float(high)}; give low and high")
     basis = init_basis(low, high, capacity, t)
-    # Copies: leaves that share memory could not be donated.
-    start = jax.tree.map(partial(jnp.array, copy=True), algorithm.init(basis))
-    run = _Run(start, chunks=0, points=0, outside=0)
     file = None if checkpoint is None else _Checkpoint(Path(checkpoint), basis, drop)
-    if file is not None and file.path.exists():
-        run = file.load(run)
-    resumed = run.chunks
-    for number, chunk in enumerate(source):
-        if number < resumed:
-            continue
-        waiting = None
-        state, points, out = run.state, run.points, run.outside
-        for x, present in _pieces(number, chunk):
-            points += x.shape[0] if present is None else int(present.sum())
-            state, found = _absorb(state, basis, x, present, algorithm, drop)
-            # One piece may wait while the next is read, no more: an unbounded queue would hold the whole stream.
-            out += 0 if waiting is None else int(waiting)
-            waiting = found
-        run = _Run(state, number + 1, points, out + (0 if waiting is None else int(waiting)))
-        if file is not None and (run.chunks - resumed) % save_every == 0:
-            file.save(run)
-    if file is not None and run.chunks > resumed:
-        file.save(run)
+    run = _fitted(source, basis, algorithm, drop, file, save_every)
     if run.points == 0:
         raise ValueError("chunks holds no data; found no points")
     ok, outside_ = jnp.asarray(int(Status.OK), jnp.int32), jnp.asarray(min(run.outside, 2**31 - 1), jnp.int32)
@@ -110,6 +89,39 @@ class _Run(NamedTuple):
     chunks: int
     points: int
     outside: int
+
+
+def _fitted(
+    source: Iterable[ArrayLike],
+    basis: Basis,
+    algorithm: Algorithm,
+    drop: bool,
+    file: _Checkpoint | None,
+    save_every: int,
+) -> _Run:
+    """The state after all chunks, from the saved one where there is a checkpoint."""
+    # Copies: leaves that share memory could not be donated.
+    run = _Run(jax.tree.map(partial(jnp.array, copy=True), algorithm.init(basis)), chunks=0, points=0, outside=0)
+    if file is not None and file.path.exists():
+        run = file.load(run)
+    resumed = run.chunks
+    for number, chunk in enumerate(source):
+        if number < resumed:
+            continue
+        waiting: Array | int = 0
+        state, points, out = run.state, run.points, run.outside
+        for x, present in _pieces(number, chunk):
+            points += x.shape[0] if present is None else int(present.sum())
+            state, found = _absorb(state, basis, x, present, algorithm, drop)
+            # One piece may wait while the next is read, no more: an unbounded queue would hold the whole stream.
+            out += int(waiting)
+            waiting = found
+        run = _Run(state, number + 1, points, out + int(waiting))
+        if file is not None and (run.chunks - resumed) % save_every == 0:
+            file.save(run)
+    if file is not None and run.chunks > resumed:
+        file.save(run)
+    return run
 
 
 @partial(jax.jit, static_argnames=("algorithm", "drop"), donate_argnums=0)

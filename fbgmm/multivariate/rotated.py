@@ -1,4 +1,4 @@
-"""Densities in several dimensions: rotations and fixed-basis mixtures in turn, until what is left is standard normal.
+"""Densities in several dimensions by Gaussianisation: rotations and marginal mixtures in turn until all is normal.
 
     x ──standardise──▶ rotate ──▶ each coordinate to normal ──▶ rotate ──▶ each coordinate to normal ──▶ … ──▶ z
 
@@ -130,9 +130,9 @@ def _at(f: Callable[[Rotated, Array], Array], model: Rotated, x: Array) -> Array
 def _forward(model: Rotated, x: Array) -> tuple[Array, Array]:
     """z and log |dz/dx|, shapes (P, D) and (P,), for one density."""
 
-    def layer(state: tuple[Array, Array], parts: Any) -> tuple[tuple[Array, Array], None]:
+    def layer(state: tuple[Array, Array], one: tuple[Array, Mixture]) -> tuple[tuple[Array, Array], None]:
         y, log_slope = state
-        rotation, marginals = parts
+        rotation, marginals = one
         turn = jax.vmap(to_normal, in_axes=(0, 0, 1), out_axes=1)
         y, slopes = turn(marginals.basis, marginals.pi, _times(y, rotation))
         return (y, log_slope + jnp.sum(slopes, axis=1)), None
@@ -160,8 +160,8 @@ def _from_last(model: Rotated, y: Array) -> Array:
     """Points from their coordinates under the last marginals."""
     last = model.rotations.shape[0] - 1
 
-    def layer(y: Array, parts: Any) -> tuple[Array, None]:
-        rotation, marginals = parts
+    def layer(y: Array, one: tuple[Array, Mixture]) -> tuple[Array, None]:
+        rotation, marginals = one
         return _times(_undo(marginals, y), rotation.T), None
 
     y = _times(y, model.rotations[last].T)

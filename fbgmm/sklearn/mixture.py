@@ -1,4 +1,4 @@
-"""FixedBasisMixture: the density of one or several columns, as a scikit-learn estimator."""
+"""`FixedBasisMixture`: the density of one or several columns, as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -229,7 +229,6 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         low, high = checks.given_range(self.low, self.high, x.shape[1:], x.dtype)
         low = jnp.asarray(present.min(axis=0)) if low is None else low
         high = jnp.asarray(present.max(axis=0)) if high is None else high
-        checks.value_range(low, high, x.dtype)
         basis = init_basis(low, high, n, t)
         self._stream = _Stream(jax.vmap(algorithm.init)(basis), jax.vmap(no_counts)(basis))
         self.density_ = Mixture(basis, jnp.ones((*basis.batch_shape, basis.capacity), basis.dtype) / basis.capacity)

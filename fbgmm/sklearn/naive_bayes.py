@@ -1,4 +1,4 @@
-"""FixedBasisNB: naive Bayes whose class-conditional marginals are fixed-basis mixtures."""
+"""`FixedBasisNB`: naive Bayes whose class-conditional marginals are fixed-basis mixtures."""
 
 from __future__ import annotations
 

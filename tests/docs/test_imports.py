@@ -159,6 +159,7 @@ def test_imports_inside_functions_are_few_and_known():
         ("cli.commands", "rich"),
         ("cli.commands", "rich.console"),
         ("plot", "matplotlib"),
+        ("plot", "matplotlib.axes"),
         ("plot", "matplotlib.collections"),
         ("sources", "pyarrow"),
         ("sources", "pyarrow.parquet"),

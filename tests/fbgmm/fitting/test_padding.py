@@ -5,32 +5,32 @@ import numpy as np
 import pytest
 
 import fbgmm
-from fbgmm.fitting.padding import padded_length, standard_parts
+from fbgmm.fitting.padding import padded_length, standard_pieces
 from fbgmm.fitting.prepare import on_host
 from fbgmm.fitting.shards import _on_one_device, fit_on_host
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 79, 80, 1000, 1 << 16, (1 << 16) + 1, 99_999])
-def test_parts_hold_the_points_once_and_pad_with_weight_zero(length, dtype):
+def test_pieces_hold_the_points_once_and_pad_with_weight_zero(length, dtype):
     x = np.arange(length, dtype=dtype)
-    parts = standard_parts(x)
+    parts = standard_pieces(x)
     kept = [part if w is None else part[w] for part, w in parts]
     np.testing.assert_array_equal(np.concatenate(kept), x)
     assert sum(len(part) for part, _ in parts) == padded_length(length)
     assert padded_length(length) <= max(64, 1.25 * length)
-    weighted = standard_parts(x, 2 * np.arange(length))
+    weighted = standard_pieces(x, 2 * np.arange(length))
     assert sum(w.sum() for _, w in weighted) == length * (length - 1)
 
 
 def test_lengths_are_few():
-    shapes = {tuple(len(part) for part, _ in standard_parts(np.zeros(n, np.float32))) for n in range(1, 5000)}
+    shapes = {tuple(len(part) for part, _ in standard_pieces(np.zeros(n, np.float32))) for n in range(1, 5000)}
     assert len(shapes) <= 2 + 8 * np.log2(5000 / 64)  # four heads an octave, with and without a rest
     assert len({padded_length(n) for n in range(1, 5000)}) <= 2 + 4 * np.log2(5000 / 64)
 
 
 def test_the_head_is_not_copied():
     x = np.zeros(1000)
-    head = standard_parts(x)[0][0]
+    head = standard_pieces(x)[0][0]
     assert np.shares_memory(head, x)
 
 
@@ -54,7 +54,7 @@ def test_ragged_rows_of_new_lengths_seldom_compile_again(dtype):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [2, 70, 300])
-def test_parts_change_nothing(length, dtype, rounding):
+def test_pieces_change_nothing(length, dtype, rounding):
     """Under jit the data is one part; weights and a range are carried through both ways."""
     x = np.random.default_rng(1).normal(size=length).astype(dtype)
     w = np.random.default_rng(2).integers(0, 3, length)
