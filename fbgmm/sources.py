@@ -176,9 +176,6 @@ class TextSource:
         self.stream, self.chunk = stream, chunk
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return self._read()
-
-    def _read(self) -> Iterator[np.ndarray]:
         numbers: list[float] = []
         for number, line in enumerate(self.stream, start=1):
             try:

@@ -38,18 +38,18 @@ def fit_host(data: Data, asked: Request) -> Mixture:
 
 def fit_host_rows(asked: Request) -> Mixture:
     """Many data sets that numpy can read, shape (B, N), as many at a time as there are processors."""
-    rows = asked.with_arrays(np.asarray)
+    rows = jax.tree.map(np.asarray, asked.points)
 
     def fit_row(i: int) -> Any:
-        data = examine_on_host(rows.with_arrays(lambda a: a[i]), BINS)
+        data = examine_on_host(jax.tree.map(lambda a: a[i], rows), asked.drop_outside, BINS)
         if data.status:  # something finite in its place
-            x = np.array([0, 1], asked.x.dtype)
+            x = np.array([0, 1], rows.x.dtype)
             data = data._replace(pieces=((x, None),), low=x[0], high=x[1])
         return _fit_one(data, asked)
 
     first = fit_row(0)  # compiles, once
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = [first, *threads.map(fit_row, range(1, len(asked.x)))]
+        found = [first, *threads.map(fit_row, range(1, len(rows.x)))]
     return _mixture(*jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *found))
 
 
@@ -59,7 +59,7 @@ def _mixture(cells: Cells, pi: Array, status: Array, outside: Array, choice: Cho
 
 def _fit_one(data: Data, asked: Request) -> tuple[Cells, np.ndarray, Any, Any, Choice]:
     ((x, w),) = data.pieces
-    dtype, given, support = x.dtype, np.int32(asked.given), np.int32(asked.support)
+    dtype, given, support = x.dtype, np.int32(asked.points.given), np.int32(asked.support)
     x = np.clip(x, data.low, data.high) if data.outside else x
     w = None if w is None else w.astype(dtype, copy=False)
     with np.errstate(all="ignore"):  # what is not needed may be infinite, as in JAX

@@ -14,7 +14,7 @@ from .._typing import Array
 from ..basis import Basis
 from ..compiling import is_tracing
 from ..counts import count, total
-from ..fitting.prepare import Request, examine
+from ..fitting.prepare import Points, Request, examine
 from ..mixture import Mixture
 from ..status import Status
 from .bins import count_sample
@@ -32,26 +32,25 @@ _ROWS = 16  # data sets whose candidates are held at a time
 
 def fit_rows(asked: Request) -> Mixture:
     """One data set, shape (N,), or a batch, (B, N), in JAX alone: traced, or on any device."""
-    if asked.x.ndim == 1:
-        return jax.tree.map(lambda a: a[0], fit_rows(asked.with_arrays(lambda a: jnp.asarray(a)[None])))
-    status, outside, counts, found = _binned(*asked[:4], asked.drop_outside, asked.given)
+    if asked.points.x.ndim == 1:
+        one = jax.tree.map(lambda a: jnp.asarray(a)[None], asked.points)
+        return jax.tree.map(lambda a: a[0], fit_rows(asked._replace(points=one)))
+    status, outside, counts, found = _binned(asked.points, asked.drop_outside)
     cells, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, asked.support, jnp.int32)))
     status = status | jnp.where(choice.misfit > choice.allowed, int(Status.MISFIT), 0)
     return Mixture(cells.basis(), pi, status, outside, choice)
 
 
-@partial(jax.jit, static_argnames=("drop_outside", "given"))
-def _binned(
-    x: Array, weights: Array | None, low: Array | None, high: Array | None, drop_outside: bool, given: int
-) -> tuple[Any, ...]:
-    data = examine(x, weights, low, high, drop_outside, BINS)
+@partial(jax.jit, static_argnames="drop_outside")
+def _binned(points: Points, drop_outside: bool) -> tuple[Any, ...]:
+    data = examine(points, drop_outside, BINS)
     ((x, weights),) = data.pieces
     used = checks.usable(x, weights)
     w = jnp.where(used, 1 if weights is None else weights, 0).astype(x.dtype)
     x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])
     number, length = jnp.sum(w, axis=-1), x.shape[1]
     i = drawn(length) if length > SIZE else np.arange(length)
-    read = jax.vmap(partial(_read, given=jnp.int32(given)))
+    read = jax.vmap(partial(_read, given=jnp.int32(points.given)))
     found, counts = read(x[:, i], w[:, i], data.low, data.high, number)
     if length > SIZE:
         counts = jax.vmap(_counted)(found.at, x, w)

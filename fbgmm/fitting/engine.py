@@ -15,7 +15,7 @@ from ..binning import in_blocks, rows_at_a_time
 from ..counts import Counts, total
 from ..mixture import Mixture
 from ..status import Status
-from .prepare import Data, examine
+from .prepare import Data, Points, examine
 
 
 class Options(NamedTuple):
@@ -27,19 +27,9 @@ class Options(NamedTuple):
     drop_outside: bool = False
 
 
-def fit_arrays(
-    x: Array,
-    weights: Array | None,
-    low: Array | None,
-    high: Array | None,
-    n: Array,
-    t: Array,
-    options: Options,
-    devices: tuple[str, ...] = (),
-) -> Mixture:
-    """Examines the data, shape (N,) or (B, N), and fits them; arguments as those of `examine` and `fit_data`."""
-    data = examine(x, weights, low, high, options.drop_outside, options.capacity, devices)
-    return fit_data(data, n, t, options, devices)
+def fit_points(points: Points, n: Array, t: Array, options: Options, devices: tuple[str, ...] = ()) -> Mixture:
+    """Examines the data, shape (N,) or (B, N), and fits them; arguments as those of `fit_data`."""
+    return fit_data(examine(points, options.drop_outside, options.capacity, devices), n, t, options, devices)
 
 
 def fit_data(data: Data, n: Array, t: Array, options: Options, devices: tuple[str, ...] = ()) -> Mixture:

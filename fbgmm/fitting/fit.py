@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,7 +25,7 @@ from ..mixture import Mixture
 from ..status import Status
 from .engine import Options
 from .padding import padded_rows, standard_pieces
-from .prepare import Data, Request, examine_on_host, on_host, request
+from .prepare import Data, Points, Request, examine_on_host, on_host, request
 from .shards import fit_on_host, run
 
 ALGORITHM = 2
@@ -91,31 +92,33 @@ def fit(
         >>> round(float(gmm.cdf(5.0)), 2)
         0.62
     """
-    points = checks.as_host_floats("x", x) if on_host(x, weights) else checks.as_floats("x", x)
-    checks.one_dimension("x", points, "; for many data sets use fbgmm.fit_batch")
-    asked = request(points, checks.as_weights(weights, points.shape), low, high, outside, edges)
+    data = checks.as_host_floats("x", x) if on_host(x, weights) else checks.as_floats("x", x)
+    checks.one_dimension("x", data, "; for many data sets use fbgmm.fit_batch")
+    asked = request(data, checks.as_weights(weights, data.shape), low, high, outside, edges)
     given = settings(n, t, algorithm, edges)
     if given is None:
-        data = _examined(asked, BINS)
-        return _checked(fit_rows(asked) if data is None else fit_host(data, asked), asked)
+        found = _examined(asked, BINS)
+        return _checked(fit_rows(asked) if found is None else fit_host(found, asked), asked)
     n, t, algorithm = given
     capacity = checks.positive_integer("n", n)
     options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), asked.drop_outside)
-    scalars = _scalars(points.dtype, capacity, t)
-    data = _examined(asked, capacity)
-    if data is None:
-        return _checked(run(asked, *scalars, options), asked)
-    return _checked(fit_on_host(data._replace(pieces=standard_pieces(*data.pieces[0])), *scalars, options), asked)
+    scalars = _scalars(data.dtype, capacity, t)
+    found = _examined(asked, capacity)
+    if found is None:
+        return _checked(run(asked.points, *scalars, options), asked)
+    return _checked(fit_on_host(found._replace(pieces=standard_pieces(*found.pieces[0])), *scalars, options), asked)
 
 
 def _examined(asked: Request, cells: int) -> Data | None:
     """One data set, examined, if it is on the host; raises ValueError where nothing can be fitted to it."""
     if not asked.host:
         return None
-    data = examine_on_host(asked, cells)
+    points = asked.points
+    data = examine_on_host(points, asked.drop_outside, cells)
     if data.status:
-        raise ValueError(bad_data(int(data.status), *asked[:4]))
-    warn_of_precision(*(asked.x.min(), asked.x.max()) if asked.given else (data.low, data.high), asked.weights)
+        raise ValueError(bad_data(int(data.status), *points))
+    ends = (points.x.min(), points.x.max()) if points.given else (data.low, data.high)
+    warn_of_precision(*ends, points.weights)
     return data
 
 
@@ -124,7 +127,7 @@ def _checked(gmm: Mixture, asked: Request) -> Mixture:
     if checks.is_concrete(gmm.status):
         status = Status(int(np.asarray(gmm.status)))
         if wrong := status & ~Status.MISFIT:
-            raise ValueError(bad_data(int(wrong), *asked[:4]))
+            raise ValueError(bad_data(int(wrong), *asked.points))
         warn_of_misfit(gmm, int(Status.MISFIT in status), 1)
     return gmm
 
@@ -182,9 +185,9 @@ def fit_batch(
         if not ns:
             raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
         options = Options(max(ns), t_bound(t), resolve(algorithm), asked.drop_outside)
-        gmm = run(asked, *_scalars(asked.x.dtype, ns if np.ndim(number) else ns[0], t), options)
+        gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
-        _raise_for_rows(gmm, asked, present)
+        _raise_for_rows(gmm, asked.points, present)
         far = np.asarray(gmm.status) & Status.MISFIT
         warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
@@ -205,19 +208,19 @@ def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any)
     return request(x, w, low, high, outside, edges), present
 
 
-def _raise_for_rows(gmm: Mixture, asked: Request, present: Array | None) -> None:
+def _raise_for_rows(gmm: Mixture, points: Points, present: Array | None) -> None:
     """Raises ValueError for the first data set of a batch that could not be fitted."""
-    status = np.asarray(gmm.status).reshape(asked.x.shape[0], -1)[:, 0]  # the same for every n and t
+    status = np.asarray(gmm.status).reshape(points.x.shape[0], -1)[:, 0]  # the same for every n and t
     bad = np.flatnonzero(status & ~Status.MISFIT)
     if not bad.size:
         return
     i = int(bad[0])
     there = slice(None) if present is None else np.asarray(present[i])
-    w = None if asked.weights is None or asked.weights is present else asked.weights[i][there]
-    low, high = (None if end is None else end[i] for end in (asked.low, asked.high))
-    first = bad_data(int(status[i]), asked.x[i][there], w, low, high)
+    row = jax.tree.map(lambda a: a[i], points)
+    w = None if row.weights is None or points.weights is present else row.weights[there]
+    first = bad_data(int(status[i]), row.x[there], w, row.low, row.high)
     raise ValueError(
-        f"{bad.size} of the {asked.x.shape[0]} data sets of xs cannot be fitted; the first is row {i}: {first}. "
+        f"{bad.size} of the {status.size} data sets of xs cannot be fitted; the first is row {i}: {first}. "
         "With on_error='status' the others are fitted and gmms.status names the bad ones"
     )
 

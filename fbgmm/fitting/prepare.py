@@ -6,7 +6,6 @@ are bad. Traced data, and those on an accelerator, are examined by `examine` ins
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,10 +13,45 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array, ArrayLike
+from .._typing import AnyArray, Array
 from ..basis import data_range
 from ..compiling import is_tracing
 from ..status import Status
+
+
+class Points(NamedTuple):
+    """Data with their range, checked as arguments; their values are not examined yet.
+
+    Attributes:
+        x: shape (N,), or (B, N).
+        weights: data weights of that shape, or None.
+        low, high: given ends of the range, shape () or (B,), or None.
+    """
+
+    x: Any
+    weights: Any
+    low: Any
+    high: Any
+
+    @property
+    def given(self) -> int:
+        """Which ends are given: 1 low, 2 high, 3 both."""
+        return int(self.low is not None) + 2 * int(self.high is not None)
+
+
+class Request(NamedTuple):
+    """The data of a fit and how to fit them.
+
+    Attributes:
+        drop_outside: whether points outside the range are left out.
+        support: at which ends of the range the support of the density ends: 1 low, 2 high, 3 both; −1: to be found.
+        host: whether numpy can read the data.
+    """
+
+    points: Points
+    drop_outside: bool
+    support: int
+    host: bool
 
 
 class Data(NamedTuple):
@@ -25,7 +59,7 @@ class Data(NamedTuple):
 
     Attributes:
         pieces: the points in one or more arrays, each with its data weights, or None for 1 each; counts add up.
-        low, high: the range of the basis; low < high, whatever the data.
+        low, high: the range of the basis; low < high where the status is 0.
         status: what was wrong with the data, flags of `Status`.
         outside: how many points lay outside a given range.
     """
@@ -37,53 +71,11 @@ class Data(NamedTuple):
     outside: Any
 
 
-class Request(NamedTuple):
-    """The data of a fit and its options, checked as arguments; the values of the data are not examined yet.
-
-    Attributes:
-        x: shape (N,), or (B, N).
-        weights: data weights of that shape, or None.
-        low, high: given ends of the range, or None.
-        drop_outside: whether points outside the range are left out.
-        support: at which ends of the range the support of the density ends: 1 low, 2 high, 3 both; −1: to be found.
-        host: whether numpy can read all of it.
-    """
-
-    x: Any
-    weights: Any
-    low: Any
-    high: Any
-    drop_outside: bool
-    support: int
-    host: bool
-
-    @property
-    def given(self) -> int:
-        """Which ends are given: 1 low, 2 high, 3 both."""
-        return int(self.low is not None) + 2 * int(self.high is not None)
-
-    def with_arrays(self, f: Callable[[Any], Any]) -> Request:
-        """The request with f of each array that there is."""
-        x, weights, low, high = (None if a is None else f(a) for a in self[:4])
-        return self._replace(x=x, weights=weights, low=low, high=high)
-
-
-def request(
-    x: Array | np.ndarray,
-    weights: Array | None,
-    low: ArrayLike | None,
-    high: ArrayLike | None,
-    outside: checks.Outside,
-    edges: checks.Edges,
-) -> Request:
-    """Checks the options of a fit.
-
-    Raises:
-        ValueError, TypeError: as `fbgmm.fitting.fit.fit`, for what does not depend on the values of the data.
-    """
-    low, high = checks.given_range(low, high, x.shape[:-1], x.dtype)
-    host = on_host(x, weights) and checks.is_concrete(low, high) and not is_tracing()
-    return Request(x, weights, low, high, checks.drops_outside(outside), checks.support(edges), host)
+def request(x: AnyArray, weights: Any, low: Any, high: Any, outside: checks.Outside, edges: checks.Edges) -> Request:
+    """Checks the options of a fit; raises as `fit` does for what does not depend on the values of the data."""
+    points = Points(x, weights, *checks.given_range(low, high, x.shape[:-1], x.dtype))
+    host = on_host(x, weights) and checks.is_concrete(points) and not is_tracing()
+    return Request(points, checks.drops_outside(outside), checks.support(edges), host)
 
 
 def on_host(*arrays: Any) -> bool:
@@ -95,15 +87,14 @@ def on_host(*arrays: Any) -> bool:
     )
 
 
-def examine_on_host(asked: Request, cells: int) -> Data:
+def examine_on_host(points: Points, drop: bool, cells: int) -> Data:
     """One data set that numpy can read, shape (N,), without the points that do not count.
 
-    Where the status is not 0, the range may have no width.
-
     Args:
+        drop: whether points outside the range are left out.
         cells: into how many the range will be divided.
     """
-    x, weights, low, high, drop, *_ = asked
+    x, weights, low, high = points
     status, w = Status.OK, None if weights is None else np.asarray(weights)
     ends = checks.usable_ends(x)
     if w is not None or ends is None:
@@ -133,22 +124,14 @@ def _kept(which: np.ndarray, x: np.ndarray, w: np.ndarray | None) -> tuple[np.nd
     return x[which], None if w is None else w[which]
 
 
-def examine(
-    x: Array,
-    weights: Array | None,
-    low: Array | None,
-    high: Array | None,
-    drop: bool,
-    cells: int,
-    devices: tuple[str, ...] = (),
-) -> Data:
+def examine(points: Points, drop: bool, cells: int, devices: tuple[str, ...] = ()) -> Data:
     """Data of shape (*batch, N), in JAX: those of a row that do not count stay where they are, with weights of zero.
 
     Args:
-        low, high: of shape (*batch,), or None.
         drop, cells: as in `examine_on_host`.
         devices: names of mesh axes over which the points are spread.
     """
+    x, weights, low, high = points
     first, last, bad = data_range(x, weights)
     negative = jnp.zeros_like(bad) if weights is None else jnp.any(weights < 0, axis=-1)
     if devices:

@@ -24,7 +24,8 @@ from .._typing import Array, ArrayLike, Float, Key
 from ..algorithms import algorithm2
 from ..basis import N, T, data_range, t_bound
 from ..evaluation.normal_scores import from_normal, map_inside, to_normal
-from ..fitting.engine import Options, fit_arrays
+from ..fitting.engine import Options, fit_points
+from ..fitting.prepare import Points
 from ..mixture import Mixture
 
 _EXACT = jax.lax.Precision.HIGHEST
@@ -308,7 +309,7 @@ def _fit(x: Array, w: Array, t: Array, rounds: int, n: int, t_max: int | None) -
         pad = beyond * (high - low)
         low, high = low - pad, high + pad
         points = _drawn_in(columns, weights, t * (high - low) / n) if rounds > 1 else columns
-        gmms = fit_arrays(points, strength * weights, low, high, jnp.asarray(n, y.dtype), t, options)
+        gmms = fit_points(Points(points, strength * weights, low, high), jnp.asarray(n, y.dtype), t, options)
         z = map_inside(gmms.basis.low, gmms.basis.r, t, gmms.pi, columns)
         z = jnp.where(weights > 0, z, 0).reshape(B, D, N)
         return jnp.swapaxes(z, 1, 2), (rotation, jax.tree.map(lambda leaf: leaf.reshape(B, D, *leaf.shape[1:]), gmms))
