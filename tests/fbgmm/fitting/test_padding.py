@@ -52,6 +52,17 @@ def test_ragged_rows_of_new_lengths_seldom_compile_again(dtype):
     assert _on_one_device._cache_size() - before == 1
 
 
+def test_a_given_range_shares_the_program_and_bad_data_need_none(dtype):
+    x = np.random.default_rng(0).normal(size=1000).astype(dtype)
+    fbgmm.fit(x, 37, 1.5)
+    before = fit_on_host._cache_size()
+    fbgmm.fit(x, 37, 1.5, low=-1.0, high=1.0)
+    fbgmm.fit(x, 37, 1.5, low=-9.0)
+    with pytest.raises(ValueError, match="x must be finite"):
+        fbgmm.fit(np.full(1000, np.nan, dtype), 38, 1.5)
+    assert fit_on_host._cache_size() == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [2, 70, 300])
 def test_pieces_change_nothing(length, dtype, rounding):
