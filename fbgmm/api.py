@@ -1,4 +1,4 @@
-"""The public names, imported: `fbgmm` itself does so when the first of them is asked for."""
+"""Re-exports of the public names; `fbgmm` loads them when the first is asked for."""
 
 from . import plot, sources, testing
 from .algorithms import (

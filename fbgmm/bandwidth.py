@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._typing import Array, Float
+from . import checks
+from ._typing import Array, ArrayLike, Float
 
 _TRIALS = 64
 _HALVINGS = {"float32": 26, "float64": 46}
@@ -25,7 +26,7 @@ _HALVINGS = {"float32": 26, "float64": 46}
 _STAGES = 7
 
 
-def isj(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, ""]:
+def isj(c: Float[Array, " bins"], width: ArrayLike = 1.0) -> Float[Array, ""]:
     """The improved Sheather–Jones bandwidth: the fixed point of Botev's diffusion estimator.
 
     It assumes nothing of the density's shape, so that separate peaks do not widen it.
@@ -56,7 +57,8 @@ def isj(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, ""]:
         >>> bool(0.1 < sigma < 0.3)
         True
     """
-    return _isj(_one_row(c)) * width
+    checks.one_dimension("c", c, "; use jax.vmap for many")
+    return _isj(c) * width
 
 
 @jax.jit
@@ -80,7 +82,7 @@ def _isj(c: Array) -> Array:
     return _or_half_a_bin(h, c)
 
 
-def sheather_jones(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, ""]:
+def sheather_jones(c: Float[Array, " bins"], width: ArrayLike = 1.0) -> Float[Array, ""]:
     """The bandwidth of Sheather and Jones that solves its equation, with pilots from a normal reference.
 
     Args:
@@ -104,7 +106,8 @@ def sheather_jones(c: Float[Array, " bins"], width: Any = 1.0) -> Float[Array, "
         >>> bool(abs(h / 0.266 - 1) < 0.1)  # the best one is 1.059 · 1000^(−1/5)
         True
     """
-    return _sheather_jones(_one_row(c)) * width
+    checks.one_dimension("c", c, "; use jax.vmap for many")
+    return _sheather_jones(c) * width
 
 
 @jax.jit
@@ -116,7 +119,7 @@ def _sheather_jones(c: Array) -> Array:
 
     def norm(s: int, log_h: Array) -> Array:
         """log of the sum over pairs that estimates ∫(f^(s))², with a kernel of width h, in bins."""
-        return _log_norm(waves, s, 2 * (log_h - math.log(length)) - math.log(2)) + _unbiased(n)
+        return _log_norm(waves, s, 2 * (log_h - math.log(length)) - math.log(2)) + (jnp.log(n) - jnp.log(n - 1))
 
     def unit(log_norm: Array, s: int) -> Array:
         return log_norm - (2 * s + 1) * math.log(length)  # from lengths of the grid to bins
@@ -147,12 +150,6 @@ class _Waves(NamedTuple):
     points: Array
 
 
-def _one_row(c: Array) -> Array:
-    if c.ndim != 1:
-        raise ValueError(f"c has shape {c.shape}; allowed: one dimension, (bins,); use jax.vmap for many")
-    return c
-
-
 def _waves(c: Array) -> _Waves:
     points = jnp.maximum(jnp.sum(c), 1)
     shares = jnp.pad(c / points, c.shape[0] // 2 + 1)
@@ -169,10 +166,6 @@ def _log_norm(waves: _Waves, s: int, log_t: Array) -> Array:
     log_k = jnp.asarray(2 * np.log(np.pi * np.arange(1, waves.bins)), waves.squared.dtype)
     log_a = jnp.log(jnp.maximum(waves.squared, jnp.finfo(waves.squared.dtype).tiny))
     return jax.nn.logsumexp(s * log_k + log_a - jnp.exp(log_k + log_t)) + math.log(2)
-
-
-def _unbiased(n: Array) -> Array:
-    return jnp.log(n) - jnp.log(n - 1)
 
 
 def _first_root(f: Callable[[Array], Array], low: float, high: float, dtype: jnp.dtype) -> tuple[Array, Array]:

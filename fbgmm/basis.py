@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import checks
-from ._typing import Array, Bool, Float
-from .error_messages import not_finite
+from ._typing import Array, ArrayLike, Bool, Float
+from .error_messages import bad_data
+from .status import Status
 
 
 @partial(
@@ -121,7 +122,13 @@ class Basis:
         return f"Basis({ends}, r={self.r:.4g}, t={self.t:.4g})"
 
 
-def init_basis(low: Any, high: Any, n: Any = 200, t: Any = 2.0, *, capacity: int | None = None) -> Basis:
+N, T = 200, 2.0
+"""Defaults of the number of components and of sigma/r."""
+
+
+def init_basis(
+    low: ArrayLike, high: ArrayLike, n: ArrayLike = N, t: ArrayLike = T, *, capacity: int | None = None
+) -> Basis:
     """The basis of n components over [low, high] (section 2.1; the means are the cells' centres).
 
     Args:
@@ -161,7 +168,7 @@ def init_basis(low: Any, high: Any, n: Any = 200, t: Any = 2.0, *, capacity: int
     return Basis(low_, high_, r, t_ * r, capacity, t_max)
 
 
-def init_basis_from(x: Any, n: Any = 200, t: Any = 2.0, *, weights: Any = None) -> Basis:
+def init_basis_from(x: ArrayLike, n: int = N, t: ArrayLike = T, *, weights: ArrayLike | None = None) -> Basis:
     """The basis whose range is the data's: low, high = min, max of x (of the part with weight above zero).
 
     Args:
@@ -177,48 +184,40 @@ def init_basis_from(x: Any, n: Any = 200, t: Any = 2.0, *, weights: Any = None) 
         >>> fbgmm.init_basis_from([3.0, 1.0, 2.0], n=4).mu.tolist()
         [1.25, 1.75, 2.25, 2.75]
     """
-    x = checks.as_floats("x", x)
-    if x.ndim != 1:
-        raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,)")
-    weights = checks.as_weights(weights, x.shape)
-    low, high, bad = data_range(x, weights)
-    if checks.is_concrete(bad) and bool(bad):
-        raise ValueError(not_finite("x", x, checks.usable(x)))
-    if checks.is_concrete(low, high) and not np.isfinite(low):
-        raise ValueError(f"x holds no finite points with a weight above zero; found {x.size} points")
-    if checks.is_concrete(low, high) and float(low) == float(high):
-        raise ValueError(f"x has no width: every point equals {float(low)}; give low and high to init_basis")
+    points = checks.as_floats("x", x)
+    checks.one_dimension("x", points)
+    w = checks.as_weights(weights, points.shape)
+    low, high, bad = data_range(points, w)
+    if checks.is_concrete(low, high, bad) and (bad or not low < high):
+        status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
+        raise ValueError(bad_data(status, points, w, None, None))
     return init_basis(low, high, n, t)
 
 
 @jax.jit  # also when eager: a conditional outside a compiled program is compiled again at each call
 def data_range(
-    x: Float[Array, "*batch N"], weights: Any = None
+    x: Float[Array, "*batch N"], weights: Array | None = None
 ) -> tuple[Float[Array, " *batch"], Float[Array, " *batch"], Bool[Array, " *batch"]]:
-    """Minimum and maximum over the last axis of the usable points, and whether any point was not usable.
+    """Minimum and maximum over the last axis of the usable points, and whether any point is faulty.
 
-    Usable: finite, of a magnitude whose square is finite, weight above zero. With none, low = inf and high = −inf.
+    As `checks.usable` and `checks.faulty` have it. With no usable points low = inf and high = −inf.
     """
-    limit = checks.largest(x.dtype)
-
-    def plain() -> tuple[Array, Array]:
-        return jnp.min(x, axis=-1, initial=jnp.inf), jnp.max(x, axis=-1, initial=-jnp.inf)
 
     def masked() -> tuple[Array, Array]:
-        used = jnp.abs(x) <= limit  # False for NaN as well
-        used = used if weights is None else used & (weights > 0)
+        used = checks.usable(x, weights)
         low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
         return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
 
     if weights is not None:
-        return *masked(), jnp.any((weights != 0) & ~(jnp.abs(x) <= limit), axis=-1)
+        return *masked(), jnp.any(checks.faulty(x, weights), axis=-1)
     # Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the masks.
-    low, high = plain()
+    low, high = jnp.min(x, axis=-1, initial=jnp.inf), jnp.max(x, axis=-1, initial=-jnp.inf)
+    limit = checks.largest(x.dtype)
     bad = ~((low >= -limit) & (high <= limit)) & (x.shape[-1] > 0)
     return *jax.lax.cond(jnp.any(bad), masked, lambda: (low, high)), bad
 
 
-def t_bound(t: Any, axes: int = 1) -> int | None:
+def t_bound(t: ArrayLike, axes: int = 1) -> int | None:
     """The power of two at or above every t, at least 4: bases with the usual t = 1 … 4 share one pytree structure.
 
     None where t is traced.

@@ -1,4 +1,4 @@
-"""Binning at the speed of memory: how many points of each row fall into each cell.
+"""Binning: how many points of each row fall into each cell of the basis, at the speed of memory.
 
 What is fast depends on the shape and the platform; `python -m benchmarks speed` measures it. On a CPU, XLA's scatter
 costs about the same for each point whatever the number of cells, as long as indices and counts stay in cache: long rows
@@ -35,7 +35,7 @@ def cell_index(basis: Basis, x: Float[Array, "*points"]) -> Int[Array, "*points"
     return _index(x, basis.low, basis.r, _last(basis), basis.capacity)
 
 
-def tally(basis: Basis, x: Float[Array, " N"], present: Bool[Array, " N"] | None = None) -> Int[Array, " n"]:
+def cell_counts(basis: Basis, x: Float[Array, " N"], present: Bool[Array, " N"] | None = None) -> Int[Array, " n"]:
     """How many points of x fall into each cell of one basis, in int32 (N below 2^31).
 
     Args:
@@ -45,7 +45,7 @@ def tally(basis: Basis, x: Float[Array, " N"], present: Bool[Array, " N"] | None
     """
     rows = (x, basis.low, basis.r, _last(basis)) + (() if present is None else (present,))
     rows = jax.lax.stop_gradient(rows)  # counts are constant almost everywhere
-    return _tally_rows(basis.capacity)(*(a[None] for a in rows))[0]
+    return _rows_counted(basis.capacity)(*(a[None] for a in rows))[0]
 
 
 def _last(basis: Basis) -> Array:
@@ -59,7 +59,7 @@ def _index(x: Array, low: Array, r: Array, last: Array, capacity: int) -> Array:
 
 
 @lru_cache
-def _tally_rows(capacity: int) -> Callable[..., Array]:
+def _rows_counted(capacity: int) -> Callable[..., Array]:
     """(x (B, N), low (B,), r (B,), last (B,)[, present (B, N)]) → counts (B, capacity), closed under `jax.vmap`."""
 
     @custom_vmap
@@ -148,8 +148,5 @@ def _each(f: Callable[[Array], Array], x: Array, present: Array | None) -> tuple
 
 
 def _add(counts: Array, index: Array, x: Array, present: Array | None) -> Array:
-    counted = jnp.abs(x) <= checks.largest(x.dtype)
-    if present is not None:
-        counted = counted & present
-    index = jnp.where(counted, index, counts.shape[0])  # beyond the end: dropped by the scatter
+    index = jnp.where(checks.usable(x, present), index, counts.shape[0])  # beyond the end: dropped by the scatter
     return counts.at[index.reshape(-1)].add(1, mode="drop")

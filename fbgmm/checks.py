@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._typing import Array
+from ._typing import AnyArray, Array, ArrayLike
 
 Edges = Literal["find", "none", "low", "high", "both"]
 Outside = Literal["end", "drop"]
@@ -41,12 +41,35 @@ def largest(dtype: Any) -> float:
     return math.sqrt(float(jnp.finfo(dtype).max)) / 16
 
 
-def usable(x: Any) -> np.ndarray:
-    """Which points are finite and have finite squares, on the host."""
-    return np.abs(np.asarray(x)) <= largest(x.dtype)
+def finite(values: AnyArray) -> AnyArray:
+    """Which values are finite and have finite squares, in numpy or in JAX; integers and booleans all do."""
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        return values == values
+    return abs(values) <= largest(values.dtype)  # False for NaN
 
 
-def as_floats(name: str, value: Any) -> Array:
+def usable(x: AnyArray, weights: AnyArray | None = None) -> AnyArray:
+    """Which points count: they are finite, and their data weights finite and above zero."""
+    if weights is None:
+        return finite(x)
+    return finite(x) & (weights if weights.dtype == bool else finite(weights) & (weights > 0))
+
+
+def faulty(x: AnyArray, weights: AnyArray | None = None) -> AnyArray:
+    """Which points are not finite though they have a weight, or have a weight that is not finite."""
+    return ~finite(x) if weights is None else (~finite(x) & (weights != 0)) | ~finite(weights)
+
+
+def usable_ends(x: np.ndarray) -> tuple[Any, Any] | None:
+    """Minimum and maximum, which numpy finds at the speed of memory; None where there are none, or not all usable."""
+    if not x.size:
+        return None
+    low, high = x.min(), x.max()
+    fine = max(abs(low), abs(high)) <= largest(x.dtype)  # False for NaN, which comes through both
+    return (low, high) if fine else None
+
+
+def as_floats(name: str, value: ArrayLike) -> Array:
     """The value as an array of float32 or float64.
 
     Raises:
@@ -58,7 +81,7 @@ def as_floats(name: str, value: Any) -> Array:
     return jnp.asarray(as_host_floats(name, value))
 
 
-def as_host_floats(name: str, value: Any) -> np.ndarray:
+def as_host_floats(name: str, value: ArrayLike) -> np.ndarray:
     """As `as_floats`, without a transfer to a device; raises the same."""
     try:
         array = np.asarray(value)
@@ -81,7 +104,7 @@ def _float_of(name: str, dtype: Any) -> Any:
     return dtype if dtype in (np.float32, np.float64) else float_dtype()
 
 
-def as_weights(weights: Any, shape: tuple[int, ...]) -> Array | None:
+def as_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
     """Data weights as an array of the data's shape: integers and booleans stay exact, floats become floats.
 
     Raises:
@@ -108,19 +131,21 @@ def positive_integer(name: str, value: Any) -> int:
     """The value as an int.
 
     Raises:
-        TypeError: not an integer.
+        TypeError: not an integer, or a boolean.
         ValueError: below 1.
     """
     try:
         number = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"{name} must be an integer of at least 1; found {value!r}") from error
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer of at least 1; found {value!r}")
     if number < 1:
         raise ValueError(f"{name} must be at least 1; found {number}")
     return number
 
 
-def width_factor(t: Any, axes: int = 1) -> None:
+def width_factor(t: ArrayLike, axes: int = 1) -> None:
     """Checks t, sigma in units of the spacing r: one number, or with `axes` = 1 also a sequence of them.
 
     Raises:
@@ -138,22 +163,22 @@ def width_factor(t: Any, axes: int = 1) -> None:
         raise ValueError(f"t must be finite and above 0, usually 1 to 5; found {t!r}")
 
 
-def value_range(low: Any, high: Any, dtype: Any = None) -> None:
+def value_range(low: ArrayLike, high: ArrayLike, dtype: Any = None) -> None:
     """Raises ValueError unless low < high, both finite and small enough for their squares in that dtype."""
-    for name, value in (("low", low), ("high", high)):
-        as_host_floats(name, value)  # for its TypeError; the value is judged and shown as it was given
-    lows, highs = np.asarray(low, np.float64), np.asarray(high, np.float64)
     dtype = float_dtype() if dtype is None else dtype
     limit = largest(dtype)
-    for name, values in (("low", lows), ("high", highs)):
-        if not np.isfinite(values).all() or (np.abs(values) > limit).any():
+    for name, value in (("low", low), ("high", high)):
+        as_host_floats(name, value)  # for its TypeError; the value is judged and shown as it was given
+        values = np.asarray(value, np.float64)
+        if not (np.abs(values) <= limit).all():  # False for NaN
             raise ValueError(f"{name} must be finite and within ±{limit:.3g} ({dtype}); found {_first(values)}")
+    lows, highs = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not (lows < highs).all():
         raise ValueError(f"low must be below high; found low = {_first(lows)}, high = {_first(highs)}")
 
 
-def as_edges(edges: Any) -> int:
-    """The number of a choice of edges, as `fbgmm.pyramid.blur` takes it; −1: to be found.
+def support(edges: Edges) -> int:
+    """At which ends the support of a density ends, as a number: 1 low, 2 high, 3 both; −1: to be found.
 
     Raises:
         ValueError: another word.
@@ -164,8 +189,14 @@ def as_edges(edges: Any) -> int:
     return words[edges]
 
 
+def one_dimension(name: str, x: AnyArray, hint: str = "") -> None:
+    """Raises ValueError unless x has the shape (N,)."""
+    if x.ndim != 1:
+        raise ValueError(f"{name} has shape {x.shape}; allowed: one dimension, (N,){hint}")
+
+
 def given_range(
-    low: Any, high: Any, shape: tuple[int, ...] = (), dtype: Any = None
+    low: ArrayLike | None, high: ArrayLike | None, shape: tuple[int, ...] = (), dtype: Any = None
 ) -> tuple[Array | None, Array | None]:
     """low and high, where given, as arrays of that shape and dtype (None: their own); checked where both are.
 

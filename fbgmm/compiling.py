@@ -1,4 +1,4 @@
-"""What compiling costs people: programs of the host compiled quickly, and those of commands kept between runs."""
+"""Compiling: options for quick compilation, and a cache of compiled programs for commands."""
 
 from __future__ import annotations
 

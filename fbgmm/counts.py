@@ -1,11 +1,11 @@
-"""The one place that touches raw data: how many points, or how much weight, fell into each cell of the basis.
+"""Counts of the data in the cells of the basis: how many points, or how much weight. They add up.
 
-Counts add up. One piece of code therefore serves a single fit, a batch, weighted and padded data, and streams.
+One piece of code therefore serves a single fit, a batch, weighted and padded data, and streams.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from . import checks
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .binning import cell_index, tally
+from .binning import cell_counts, cell_index
 
 _WORD = 20  # bits kept in `units`; the rest is carried into `blocks`
 
@@ -40,7 +40,7 @@ def no_counts(basis: Basis) -> Counts:
     return Counts(zero, zero, jnp.zeros(basis.capacity, basis.dtype))
 
 
-def count(basis: Basis, x: Float[Array, " N"], weights: Any = None) -> Counts:
+def count(basis: Basis, x: Float[Array, " N"], weights: Array | None = None) -> Counts:
     """Counts of the data in the cells of one basis. O(N) time, O(n) memory beside the data.
 
     Points that are not finite (or too large to square) and points of weight zero or below are absent. `jax.vmap` of
@@ -52,15 +52,12 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Any = None) -> Counts:
         weights: None, or data weights of shape (N,); integers and booleans are summed exactly.
     """
     if weights is None or weights.dtype == jnp.bool_:
-        return _carry(no_counts(basis)._replace(units=tally(basis, x, weights)))
-    used = jnp.abs(x) <= checks.largest(x.dtype)
-    index = cell_index(basis, x)
+        return _carry(no_counts(basis)._replace(units=cell_counts(basis, x, weights)))
+    index, present = cell_index(basis, x), jnp.where(checks.usable(x, weights), weights, 0)
     if not jnp.issubdtype(weights.dtype, jnp.floating):
-        whole = jnp.where(used, jnp.maximum(weights.astype(jnp.int32), 0), 0)
-        return _carry(no_counts(basis)._replace(units=jax.ops.segment_sum(whole, index, basis.capacity)))
-    good = used & (weights > 0) & (weights <= checks.largest(weights.dtype))
-    weight = jax.ops.segment_sum(jnp.where(good, weights, 0).astype(basis.dtype), index, basis.capacity)
-    return no_counts(basis)._replace(weight=weight)
+        units = jax.ops.segment_sum(present.astype(jnp.int32), index, basis.capacity)
+        return _carry(no_counts(basis)._replace(units=units))
+    return no_counts(basis)._replace(weight=jax.ops.segment_sum(present.astype(basis.dtype), index, basis.capacity))
 
 
 def add(a: Counts, b: Counts) -> Counts:

@@ -1,4 +1,4 @@
-"""What `fit` says about bad data: what was found and what is allowed."""
+"""Error messages and warnings about bad data: what was found and what is allowed."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import checks
+from ._typing import AnyArray, ArrayLike
 from .status import MisfitWarning, PrecisionWarning, Status
 
 
-def complaint(status: int, x: Any, weights: Any, low: Any, high: Any) -> str:
-    """What `fit` says about data of that status: what was found and what is allowed."""
+def bad_data(status: int, x: AnyArray, weights: AnyArray | None, low: ArrayLike | None, high: ArrayLike | None) -> str:
+    """What is wrong with one data set of that status, fitted over [low, high] (None: not given)."""
     flags = Status(status)
     w = None if weights is None else np.asarray(weights, np.float64)
     if Status.NEGATIVE_WEIGHT in flags and w is not None:
         i = int(np.flatnonzero(w < 0)[0])
         return f"weights must be at least 0; found {w[i]:g} at index {i}"
     if Status.NOT_FINITE in flags:
-        fine = checks.usable(x)
-        present = np.ones(fine.shape, bool) if w is None else w != 0
-        if (fine | ~present).all() and w is not None:
-            return not_finite("weights", w, np.isfinite(w) & (np.abs(w) <= checks.largest(x.dtype)))
-        return not_finite("x", x, fine | ~present)
+        fine = np.asarray(checks.finite(x) | (False if weights is None else weights == 0))
+        if w is not None and fine.all():
+            return not_finite("weights", w, np.asarray(checks.finite(weights)))
+        return not_finite("x", x, fine)
     if Status.EMPTY in flags:
         found = "no points" if x.shape[0] == 0 else f"{x.shape[0]} points, all outside [low, high] or of weight zero"
         return f"x is empty: found {found}; allowed: at least two different points with weights above zero"
     if low is not None or high is not None:
-        ends = f"low = {'min(x)' if low is None else float(low)}, high = {'max(x)' if high is None else float(high)}"
+        first, last = (end if end is None else float(np.asarray(end)) for end in (low, high))
+        ends = f"low = {'min(x)' if first is None else first}, high = {'max(x)' if last is None else last}"
         return f"low must be below high; found {ends}"
     points = np.asarray(x if w is None else x[np.flatnonzero(w > 0)])
     least, most = float(points.min()), float(points.max())
@@ -43,7 +44,8 @@ def complaint(status: int, x: Any, weights: Any, low: Any, high: Any) -> str:
     return f"x has no width: found {found}{hint}; allowed: at least two different values, or low and high given"
 
 
-def not_finite(name: str, x: Any, fine: np.ndarray) -> str:
+def not_finite(name: str, x: AnyArray, fine: np.ndarray) -> str:
+    """That some values of x are not finite, or too large to square; `fine` says which ones are."""
     i = int(np.flatnonzero(~fine)[0])
     limit = checks.largest(x.dtype)
     return (
@@ -67,12 +69,11 @@ def warn_of_misfit(gmm: Any, bad: int, of: int) -> None:
     warnings.warn(f"{which} not the distribution of the data: {why}. What helps: {what}", MisfitWarning, stacklevel=4)
 
 
-def warn_of_precision(x: np.ndarray, weights: Any) -> None:
-    """Warns of data that lose their spread in float32, and of data weights that sum to about one."""
-    if x.size > 1 and x.dtype == np.float32:
-        low, high = float(x.min()), float(x.max())
+def warn_of_precision(low: np.floating, high: np.floating, weights: AnyArray | None) -> None:
+    """Warns of data from low to high that lose their spread in float32, and of data weights that sum to about one."""
+    if low.dtype == np.float32:
         step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
-        if 0 < high - low < 256 * step:
+        if 0 < float(high) - float(low) < 256 * step:
             warnings.warn(
                 f"x spans {high - low:.3g}, but float32 resolves no more than {step:.3g} at {high:.6g}: "
                 "subtract an offset, or set jax_enable_x64 and give float64",
@@ -84,7 +85,7 @@ def warn_of_precision(x: np.ndarray, weights: Any) -> None:
         heavy = float(np.sum(w, dtype=np.float64))
         if 0.99 < heavy < 1.01 and np.count_nonzero(w) > 1 and np.issubdtype(w.dtype, np.floating):
             warnings.warn(
-                f"weights sum to {heavy:.3g}: they are counts here (2 means twice), so that all {x.size} points count "
+                f"weights sum to {heavy:.3g}: they are counts here (2 means twice), so that all {w.size} points count "
                 "as one in all; multiply them by the number of points",
                 PrecisionWarning,
                 stacklevel=4,

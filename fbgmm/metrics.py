@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from . import checks
-from ._typing import Array, Float
+from ._typing import Array, ArrayLike, Float
 from .mixture import Mixture
 
 Cdf = Callable[[Array], Array]
@@ -75,7 +75,7 @@ class LocalBound(NamedTuple):
     """Eq. 4, for a target that increases in the cell: P_g(mu ± d/2) − P_g(mu − r/2, mu − r/2 + d)."""
 
 
-def local_loss_bound(gmm: Mixture, d: Any) -> LocalBound:
+def local_loss_bound(gmm: Mixture, d: ArrayLike) -> LocalBound:
     """Eq. 3 and 4: how far the mixture's probability of a sub-cell of length d can be from the target's.
 
     They hold in a cell where the mixture has the target's probability, the target is monotone and about linear, and

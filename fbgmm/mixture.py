@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import checks
-from ._typing import Array, Float, Int, Key
+from ._typing import Array, ArrayLike, Float, Int, Key
 from .auto.report import Choice, report
 from .basis import Basis, init_basis
 from .evaluation.local_sums import cdf_sum, density, kernel_sum, peak_sigma
@@ -271,7 +271,7 @@ def _trapezoids(dtype: Any) -> tuple[Array, Array]:
     return z, phi / jnp.sum(phi)
 
 
-def mix(mixtures: Sequence[Mixture], shares: Any = None) -> Mixture:
+def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture:
     """The mixture Σ_k share_k g_k of several densities, again on one fixed basis.
 
     With one common basis the weights are averaged. Bases of uneven cells are laid side by side, component by component.

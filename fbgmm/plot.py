@@ -1,4 +1,4 @@
-"""Pictures of mixtures: density, components, distribution, quantiles, and many densities as a ridgeline.
+"""Plots of mixtures: density, components, distribution function, quantiles, and many densities as a ridgeline.
 
 Each function draws on matplotlib axes and returns them, so that everything about the picture stays in the caller's
 hands: `ax=None` means pyplot's current axes. Needs the extra `figures`; the module itself loads matplotlib at the first
@@ -8,13 +8,19 @@ picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import checks
+from ._typing import ArrayLike
 from .error_messages import not_finite
 from .mixture import Mixture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+else:
+    Axes = Any  # matplotlib is loaded at the first picture
 
 BLUE, PALE, ORANGE, GREY = "#0072B2", "#99C7E0", "#E69F00", "#7F7F7F"
 """After Okabe and Ito's colours, which people with any colour vision tell apart."""
@@ -30,7 +36,7 @@ TAIL = 5e-3
 in the tails would press all others together."""
 
 
-def density(gmm: Mixture, data: Any = None, *, ax: Any = None) -> Any:
+def density(gmm: Mixture, data: ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
     """The density over a histogram of the data.
 
     Args:
@@ -67,7 +73,7 @@ def density(gmm: Mixture, data: Any = None, *, ax: Any = None) -> Any:
     return _labelled(ax, "x", "density", legend=data is not None)
 
 
-def components(gmm: Mixture, *, ax: Any = None) -> Any:
+def components(gmm: Mixture, *, ax: Axes | None = None) -> Axes:
     """The density and, below it, the weighted normal densities pi_i N(x; mu_i, sigma²) that it is the sum of.
 
     Args:
@@ -104,7 +110,7 @@ def components(gmm: Mixture, *, ax: Any = None) -> Any:
     return _labelled(ax, "x", "density", legend=True)
 
 
-def cdf(gmm: Mixture, data: Any = None, *, ax: Any = None) -> Any:
+def cdf(gmm: Mixture, data: ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
     """The distribution function over the empirical one.
 
     Args:
@@ -138,7 +144,7 @@ def cdf(gmm: Mixture, data: Any = None, *, ax: Any = None) -> Any:
     return _labelled(ax, "x", "probability", legend=data is not None)
 
 
-def qq(gmm: Mixture, data: Any, *, ax: Any = None) -> Any:
+def qq(gmm: Mixture, data: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Quantiles of the data against those of the mixture: on the diagonal where the two agree.
 
     Args:
@@ -170,7 +176,7 @@ def qq(gmm: Mixture, data: Any, *, ax: Any = None) -> Any:
     return _labelled(ax, "quantile of the mixture", "quantile of the data")
 
 
-def batch(gmms: Mixture, *, labels: Sequence[str] | None = None, ax: Any = None) -> Any:
+def batch(gmms: Mixture, *, labels: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Many densities one below the other, at one scale: a ridgeline. The first stands at the top.
 
     Args:
@@ -215,7 +221,7 @@ def batch(gmms: Mixture, *, labels: Sequence[str] | None = None, ax: Any = None)
     return _labelled(ax, "x", "density, one row for each mixture")
 
 
-def _axes(ax: Any) -> Any:
+def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
     try:
@@ -239,13 +245,11 @@ def _span(gmm: Mixture) -> tuple[float, float]:
     return low - (high - low) / 10, high + (high - low) / 10
 
 
-def _finite(data: Any) -> np.ndarray:
+def _finite(data: ArrayLike) -> np.ndarray:
     x = checks.as_host_floats("data", data)
-    if x.ndim != 1 or not x.size:
-        raise ValueError(f"data has shape {x.shape}; allowed: one dimension, (N,), with N at least 1")
-    fine = np.isfinite(x)
-    if not fine.all():
-        raise ValueError(not_finite("data", x, fine))
+    checks.one_dimension("data", x)
+    if checks.usable_ends(x) is None:
+        raise ValueError(not_finite("data", x, checks.finite(x)) if x.size else "data is empty; allowed: some points")
     return x
 
 
@@ -255,14 +259,14 @@ def _order_statistics(x: np.ndarray, less: float = 0.0) -> tuple[np.ndarray, np.
     return np.sort(x)[k], (k + 1) / x.size - less
 
 
-def _curve(ax: Any, gmm: Mixture, low: float, high: float) -> None:
+def _curve(ax: Axes, gmm: Mixture, low: float, high: float) -> None:
     x = np.linspace(low, high, POINTS)
     ax.plot(x, gmm.prob(x), color=BLUE, linewidth=1.3, label="mixture")
     ax.set_xlim(low, high)
     ax.set_ylim(bottom=0)
 
 
-def _labelled(ax: Any, x: str, y: str, legend: bool = False) -> Any:
+def _labelled(ax: Axes, x: str, y: str, legend: bool = False) -> Axes:
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     if legend:

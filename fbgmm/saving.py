@@ -1,11 +1,11 @@
-"""save and load: a fitted density in one file that says what it holds.
+"""Save and load fitted densities, each in one file that says what it holds.
 
 Two forms, by suffix, of one description: what the thing is, its static fields, and its arrays by name, each bit by bit.
 
     .npz    any of `KINDS`, batches of a million included: compressed arrays, and the description in JSON as `header`
     .json   one `Mixture` without batch axes, as text: the description with the arrays as lists of numbers
 
-Nothing is pickled. A file is written whole or not at all.
+Nothing is pickled, and files are written atomically.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data in chunks, for `fbgmm.fit_stream`: arrays and memory maps, Parquet files, tables of text, numbers in text.
+"""Data sources of `fbgmm.fit_stream`, read in chunks: arrays and memory maps, Parquet files, CSV tables, plain text.
 
 Each source is iterable more than once where its data can be read again, so that `fit_stream` can find low and high in
 a first pass.
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ._typing import ArrayLike
 
 CHUNK = 1 << 20
 """Points in a chunk: large enough to hide the cost of a call, small enough for constant memory (8 MiB)."""
@@ -174,9 +176,6 @@ class TextSource:
         self.stream, self.chunk = stream, chunk
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return self._read()
-
-    def _read(self) -> Iterator[np.ndarray]:
         numbers: list[float] = []
         for number, line in enumerate(self.stream, start=1):
             try:
@@ -231,7 +230,7 @@ def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
     return ArraySource(table[:, _position(path, column, [str(i + 1) for i in range(table.shape[1])])])
 
 
-def _position(path: Any, column: str | None, names: Sequence[str]) -> int:
+def _position(path: object, column: str | None, names: Sequence[str]) -> int:
     """Of a column among the names of all."""
     if column is None and len(names) == 1:
         return 0
@@ -251,7 +250,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def as_source(chunks: Any) -> Iterable[Any]:
+def as_source(chunks: ArrayLike | Iterable[ArrayLike]) -> Iterable[Any]:
     """What `fit_stream` iterates over: arrays are sliced, everything else is taken as an iterable of arrays.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What was wrong with the data of a fit, where an exception cannot be raised.
+"""Status flags of a fit, and its warnings: what was wrong with the data, where no exception can be raised.
 
 Inside `jax.jit` and `jax.vmap` nothing can be raised, and in a batch of a million one bad row must not cost the others.
 A fitted mixture therefore carries a status for each element; on the host `fbgmm.fit` turns it into an exception.

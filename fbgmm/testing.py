@@ -1,15 +1,13 @@
-"""Conformance checks for algorithms: those that the library's own pass."""
+"""Conformance checks for algorithms, which the library's own pass."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .algorithms import Algorithm
-from .basis import init_basis
+from .basis import Basis, init_basis
 
 
 def check_algorithm(algorithm: Algorithm, *, nonnegative: bool = True) -> None:
@@ -32,34 +30,22 @@ def check_algorithm(algorithm: Algorithm, *, nonnegative: bool = True) -> None:
     low, high, n = float(x.min()), float(x.max()), 30
     tolerance = 1e-10 if x.dtype == jnp.float64 else 2e-5
 
-    def pi_of(data: Any, weights: Any = None, capacity: int = n) -> jax.Array:
+    def pi_of(data: jax.Array, weights: jax.Array | None = None, capacity: int = n) -> jax.Array:
         basis = init_basis(low, high, n, 2.0, capacity=capacity)
         return algorithm.weights(algorithm.update(algorithm.init(basis), basis, data, weights), basis)
 
-    def same(name: str, found: Any, expected: Any) -> None:
+    def same(name: str, found: jax.Array, expected: jax.Array | float) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=f"check_algorithm: {name}")
 
     basis = init_basis(low, high, n, 2.0)
-    start = algorithm.init(basis)
-    state = algorithm.update(start, basis, x, None)
-    before, after = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), s) for s in (start, state))
-    assert before == after, f"check_algorithm: update must keep the state's shapes and dtypes; {before} became {after}"
-    pi = algorithm.weights(state, basis)
-    assert pi.shape == (n,), f"check_algorithm: weights must have shape ({n},), the capacity; found {pi.shape}"
-    assert bool(jnp.isfinite(pi).all()), "check_algorithm: weights must be finite"
-    same("weights must sum to 1", pi.sum(), 1.0)
-    if nonnegative:
-        assert float(pi.min()) >= 0, f"check_algorithm: weights must be at least 0; found {float(pi.min())}"
-    assert not np.allclose(pi, algorithm.weights(start, basis), atol=tolerance), "check_algorithm: data change nothing"
-
+    start, pi = algorithm.init(basis), _checked_pi(algorithm, basis, x, tolerance, nonnegative)
     same("jit must change nothing", jax.jit(pi_of)(x), pi)
     same("vmap must change nothing", jax.vmap(pi_of)(jnp.stack([x, x[::-1]]))[0], pi)
     padded = pi_of(x, capacity=n + 7)
     same("capacity beyond n must change nothing", padded[:n], pi)
     same("weights beyond n must be 0", padded[n:], 0.0)
 
-    ones = jnp.ones_like(x)
-    same("weights of 1 must be as none", pi_of(x, ones), pi)
+    same("weights of 1 must be as none", pi_of(x, jnp.ones_like(x)), pi)
     part = jnp.arange(x.shape[0]) % 3 != 0
     same("a weight of 0 must mean absent", pi_of(x, part.astype(x.dtype)), pi_of(x[part]))
     same("a boolean weight must do as a number", pi_of(x, part), pi_of(x[part]))
@@ -73,5 +59,22 @@ def check_algorithm(algorithm: Algorithm, *, nonnegative: bool = True) -> None:
 
     bad = x.at[5].set(jnp.nan).at[7].set(jnp.inf)
     for name, data, weights in (("absent", x, jnp.zeros_like(x)), ("not finite", bad, None)):
-        found = pi_of(data, weights)
-        assert bool(jnp.isfinite(found).all()), f"check_algorithm: weights must stay finite for data {name}"
+        assert bool(jnp.isfinite(pi_of(data, weights)).all()), (
+            f"check_algorithm: weights must stay finite for data {name}"
+        )
+
+
+def _checked_pi(algorithm: Algorithm, basis: Basis, x: jax.Array, tolerance: float, nonnegative: bool) -> jax.Array:
+    """The weights of the data, after checks of their shape, sum and sign."""
+    start, n = algorithm.init(basis), basis.capacity
+    state = algorithm.update(start, basis, x, None)
+    before, after = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), s) for s in (start, state))
+    assert before == after, f"check_algorithm: update must keep the state's shapes and dtypes; {before} became {after}"
+    pi = algorithm.weights(state, basis)
+    assert pi.shape == (n,), f"check_algorithm: weights must have shape ({n},), the capacity; found {pi.shape}"
+    assert bool(jnp.isfinite(pi).all()), "check_algorithm: weights must be finite"
+    assert abs(float(pi.sum()) - 1) <= tolerance, f"check_algorithm: weights must sum to 1; found {float(pi.sum())}"
+    if nonnegative:
+        assert float(pi.min()) >= 0, f"check_algorithm: weights must be at least 0; found {float(pi.min())}"
+    assert not np.allclose(pi, algorithm.weights(start, basis), atol=tolerance), "check_algorithm: data change nothing"
+    return pi

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +16,7 @@ import numpy as np
 from jax.scipy.special import ndtr
 
 from . import checks
-from ._typing import Array, Float
+from ._typing import Array, ArrayLike, Float
 from .basis import Basis
 from .counts import count, total
 
@@ -36,7 +35,7 @@ def init_pi(basis: Basis) -> Float[Array, "*batch n"]:
     return jnp.where(basis.live, 1 / basis.n[..., None], 0).astype(basis.dtype)
 
 
-def normalize(pi: Any) -> Float[Array, "*batch n"]:
+def normalize(pi: ArrayLike) -> Float[Array, "*batch n"]:
     """pi divided by its sum (the last line of both algorithms).
 
     Args:
@@ -112,7 +111,12 @@ def increment2(c: Float[Array, " n"], basis: Basis, d: float = D) -> Float[Array
 
 
 def update_pi(
-    pi: Float[Array, " n"], basis: Basis, x: Any, weights: Any = None, algorithm: int = 2, d: float = D
+    pi: Float[Array, " n"],
+    basis: Basis,
+    x: ArrayLike,
+    weights: ArrayLike | None = None,
+    algorithm: int = 2,
+    d: float = D,
 ) -> Float[Array, " n"]:
     """One pass of the paper's update over the data (Eq. 8), not normalised: passes over parts of the data add up.
 

@@ -33,7 +33,7 @@ FIRST_SEED = 1000  # of one sample in each cell; those that are reported begin w
 SIZES, QUICK_SIZES = (300, 3000), (300,)
 
 CONSTANTS = {
-    "prepare": ("EDGE_EVIDENCE", "BEND_RANGE", "BEND_EVIDENCE"),
+    "read_sample": ("EDGE_EVIDENCE", "BEND_RANGE", "BEND_EVIDENCE"),
     "tails": ("MOST_SHAPE", "HEAVY_SHARE", "PRIOR"),
     "choose": ("TEMPERATURE", "COMPLEXITY", "FAVOUR"),
     "final_basis": ("UNSEEN",),

@@ -52,19 +52,3 @@ def from_counts(weights: Callable[[jax.Array, Basis], jax.Array]) -> Algorithm:
         weights=lambda counts, basis: weights(total(counts), basis),
         merge=add,
     )
-
-
-def resolve(algorithm: Any) -> Algorithm:
-    """The Algorithm that an argument names: an Algorithm itself, or 1 or 2.
-
-    Raises:
-        ValueError: anything else.
-    """
-    from .algorithm1 import algorithm1  # here, because both files are built on this one
-    from .algorithm2 import algorithm2
-
-    if isinstance(algorithm, Algorithm):
-        return algorithm
-    if algorithm in (1, 2) and not isinstance(algorithm, bool):
-        return algorithm1() if algorithm == 1 else algorithm2()
-    raise ValueError(f"algorithm must be 1, 2 or an Algorithm, such as fbgmm.algorithm2(); found {algorithm!r}")

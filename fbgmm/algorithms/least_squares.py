@@ -1,4 +1,4 @@
-"""Least integrated squared error of the density, with a ridge chosen by leave-one-out cross-validation."""
+"""Least squares: the least integrated squared error of the density, with a ridge by leave-one-out cross-validation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 from .._typing import Array, Float
 from ..basis import Basis
 from .base import Algorithm
-from .fine_counts import REFINE, coarse, curvature, from_fine_counts, kernel, shares, whole
-from .interior_point import ITERATIONS, maximise
+from .convolution import curvature, kernel
+from .fine_counts import coarse, from_fine_counts, shares
+from .predictor_corrector import maximise
 
 RIDGES = tuple(float(r) for r in np.geomspace(1e-5, 1.0, 16))
 """The path of ridges, in units of the largest eigenvalue that the Gram matrix can have, 2√π t."""
 
 
 @lru_cache  # one object for each set of options, so that compiled programs are found again
-def least_squares(ridge: float | None = None, *, refine: int = REFINE, iterations: int = ITERATIONS) -> Algorithm:
+def least_squares(ridge: float | None = None) -> Algorithm:
     """The non-negative weights of least integrated squared error, with a ridge.
 
     ∫(g − f)² is, but for ∫f², pᵀG p − 2 bᵀp in units of 1/(2√π sigma): G_ij = exp(−(i − j)²/4t²) is the Gram matrix of
@@ -34,11 +35,9 @@ def least_squares(ridge: float | None = None, *, refine: int = REFINE, iteration
 
     Args:
         ridge: ρ in units of 2√π t, the bound of the eigenvalues of G. None: the best of 16 from 1e-5 to 1.
-        refine: bins in each cell of the basis; a bin should be at most sigma/4.
-        iterations: of the interior point.
 
     Raises:
-        ValueError: ridge not above 0 and finite; refine or iterations not a whole number above 0.
+        ValueError: ridge not above 0 and finite.
 
     References:
         Rudemo 1982, Empirical choice of histograms and kernel density estimators, Scand. J. Statist. 9, 65–78. Bowman
@@ -52,8 +51,6 @@ def least_squares(ridge: float | None = None, *, refine: int = REFINE, iteration
     """
     if ridge is not None and not 0 < ridge < math.inf:
         raise ValueError(f"ridge must be above 0 and finite, or None; found {ridge!r}")
-    whole("refine", refine)
-    whole("iterations", iterations)
 
     def weights(c: Array, basis: Basis) -> Array:
         w, bound = shares(c), 2 * math.sqrt(math.pi) * basis.t
@@ -64,9 +61,9 @@ def least_squares(ridge: float | None = None, *, refine: int = REFINE, iteration
             rho = ridge * bound
         i = jnp.arange(basis.capacity)
         quadratic = gram(basis) + jnp.where(i[:, None] == i[None, :], rho, 0)
-        return maximise(basis, jnp.zeros_like(w), -_projections(w, basis), quadratic, coarse(w, basis), iterations)
+        return maximise(basis, jnp.zeros_like(w), -_projections(w, basis), quadratic, coarse(w, basis))
 
-    return from_fine_counts(weights, refine)
+    return from_fine_counts(weights)
 
 
 def cv_scores(c: Float[Array, " bins"], basis: Basis, path: Float[Array, " ridges"]) -> Float[Array, " ridges"]:
@@ -76,7 +73,7 @@ def cv_scores(c: Float[Array, " bins"], basis: Basis, path: Float[Array, " ridge
     size = jnp.maximum(size, 0)
     b = jnp.matmul(_projections(w, basis), q, precision="highest")
     both = basis.live[:, None] & basis.live[None, :]
-    second = 2 * jnp.where(both, curvature(basis, w.shape[0] // basis.capacity)(w), 0)
+    second = 2 * jnp.where(both, curvature(basis)(w), 0)
     spread = jnp.sum(q * jnp.matmul(second, q, precision="highest"), axis=0)  # the diagonal of QᵀSQ
     inverse = 1 / (size[None, :] + path[:, None])
     squared = jnp.square(b)[None, :]
@@ -94,5 +91,5 @@ def gram(basis: Basis) -> Float[Array, "n n"]:
 
 
 def _projections(w: Array, basis: Basis) -> Array:
-    b = math.sqrt(2) * kernel(basis, w.shape[0] // basis.capacity).adjoint(w)
+    b = math.sqrt(2) * kernel(basis).adjoint(w)
     return jnp.where(basis.live, b, 0)

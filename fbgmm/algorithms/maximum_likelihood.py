@@ -1,4 +1,4 @@
-"""Likelihood of the weights by a fixed number of EM steps, from Algorithm 2's weights; accelerated if asked.
+"""Maximum likelihood of the weights by a fixed number of EM steps from Algorithm 2's weights, plain or accelerated.
 
 A step is p_i ← p_i Σ_b w_b A_bi/(A p)_b, with A the Gaussians at the bins and w the bins' shares of the data: it never
 lowers the likelihood and keeps p ≥ 0 of sum 1. It moves the coarse shape first, so that a few steps sharpen a kernel
@@ -12,11 +12,13 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 
+from .. import checks
 from .._typing import Array, Float, Int
 from ..basis import Basis
 from ..updates import increment2, init_pi, normalize
 from .base import Algorithm
-from .fine_counts import REFINE, Kernel, coarse, from_fine_counts, kernel, ratio, shares, whole
+from .convolution import Kernel, kernel
+from .fine_counts import coarse, from_fine_counts, ratio, shares
 
 STEPS = 16
 FLOOR = 1e-3
@@ -26,7 +28,7 @@ _MOST = 20.0  # largest change of a logarithm that is carried on
 
 
 @lru_cache  # one object for each set of options, so that compiled programs are found again
-def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False, refine: int = REFINE) -> Algorithm:
+def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False) -> Algorithm:
     """EM for the weights with a fixed number of steps, O(n) each.
 
     It starts at the weights of Algorithm 2 with 1/1000 of equal weights. Few steps regularise; for the maximum itself
@@ -37,10 +39,10 @@ def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False, refine:
         accelerated: each step starts at a point ahead of the last weights, along the logarithms of the last change
             (Nesterov's momentum). Where the likelihood there is lower than where the step before began, that point is
             left out and the momentum begins anew. The same number of products, and the likelihood of many more steps.
-        refine: bins in each cell of the basis; a bin should be at most sigma/4.
 
     Raises:
-        ValueError: steps or refine not a whole number above 0.
+        ValueError: steps below 1.
+        TypeError: steps not an integer.
 
     References:
         Dempster, Laird and Rubin 1977, JRSS B 39, 1–38. EM here is a mirror descent with the entropy as its geometry,
@@ -54,15 +56,14 @@ def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False, refine:
         >>> bool(em.log_prob(jax.numpy.array(x)).sum() > fbgmm.fit(x, n=20, t=2.0).log_prob(jax.numpy.array(x)).sum())
         True
     """
-    whole("steps", steps)
-    whole("refine", refine)
+    steps = checks.positive_integer("steps", steps)
 
     def weights(c: Array, basis: Basis) -> Array:
-        w, points = shares(c), kernel(basis, refine)
+        w, points = shares(c), kernel(basis)
         climb = em_accelerated if accelerated else em
         return climb(points, w, em_start(c, basis), steps)
 
-    return from_fine_counts(weights, refine)
+    return from_fine_counts(weights)
 
 
 def em_start(c: Float[Array, " bins"], basis: Basis) -> Float[Array, " n"]:

@@ -1,4 +1,4 @@
-"""Printed readings whose result depends on each point or on their order: one step for each point, as in the paper.
+"""Algorithms with one step for each point: readings of the paper that depend on each point or on their order.
 
 O(N·n) time; for comparison with the readings by counts, not for use.
 """
@@ -27,8 +27,7 @@ def from_points(step: Step) -> Algorithm:
 
     def update(pi: jax.Array, basis: Basis, x: jax.Array, weights: jax.Array | None) -> jax.Array:
         w = jnp.ones_like(x) if weights is None else weights.astype(x.dtype)
-        limit = checks.largest(x.dtype)
-        used = (jnp.abs(x) <= limit) & (w > 0) & (w <= limit)
+        used = checks.usable(x, w)
         x = jnp.where(used, x, basis.low)
 
         def one(pi: jax.Array, point: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:

@@ -1,1 +1,1 @@
-"""What `fit(x)` does: the data choose coordinate, widths, smoothing and tails. `choose` is the way through it."""
+"""`fit(x)`, where the data choose coordinate, widths, smoothing and tails; `host` shows the steps in their order."""

@@ -1,10 +1,11 @@
-"""One mixture of all widths at once, with a penalty that grows with the noise: candidates of `fit(x)`.
+"""Mixtures of all widths at once, narrow ones held back by their noise: candidates of `fit(x)`.
 
 Where a density is smooth in one place and sharp in another, no single width serves both. Here normal densities of the
 widths 2, 4, 8, … bins share the data, each on the grid of its octave (`fbgmm.auto.octaves`). EM from equal mass for
 every width lets the sharp ones grow only where the data ask for them. Each is also held back by its own noise: with
 c = √(Var(φ/g)/N), the standard error of its gradient under a pilot density g, its column is multiplied by
-1/(1 + 2c), so that the narrow ones must earn more than chance gives them.
+1/(1 + 2c), so that the narrow ones must earn more than chance gives them. `fbgmm.algorithms.multi_scale` does this on
+any basis; here the grids are fixed, so that one compiled program serves all data, and a step of EM does more.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from .._typing import Array, Float, Int
+from ..algorithms.multi_scale import shrinkage
 from .octaves import OCTAVE, OCTAVES, PER_BIN, RATIOS, SIGMAS, all_coarser, blur, sum_finest
-from .report import SCALE_STEPS
+from .report import ALL_WIDTHS_STEPS
 
 _RATIO = RATIOS[:1]
 _NARROWER = (RATIOS[0] / math.sqrt(2),)  # φ_σ² = φ_(σ/√2) / (2√π σ)
@@ -24,13 +26,13 @@ _PENALTY = 2.0  # standard errors; halved L1 1.037, doubled 1.025 (`python -m be
 _PILOT_FLOOR = 0.01
 
 
-def fit_scales(
+def fit_all_widths(
     shares: Float[Array, "splits bins"],
     pilot: Float[Array, "splits bins"],
     points: Float[Array, ""],
     mirror: Int[Array, ""],
 ) -> tuple[Float[Array, "stops splits row"], Float[Array, "stops splits bins"]]:
-    """The mixture after each number of steps of `SCALE_STEPS`.
+    """The mixture after each number of steps of `ALL_WIDTHS_STEPS`.
 
     Args:
         shares: of the data in each bin, one row for each split.
@@ -53,7 +55,7 @@ def fit_scales(
         found = _normalised(p * shrink, p)
         return p, (found, _density(found, mirror))
 
-    _, found = jax.lax.scan(stop, start, jnp.diff(jnp.array([0, *SCALE_STEPS])))
+    _, found = jax.lax.scan(stop, start, jnp.diff(jnp.array([0, *ALL_WIDTHS_STEPS])))
     return found
 
 
@@ -76,8 +78,7 @@ def _shrinkage(shares: Array, pilot: Array, points: Array, mirror: Array) -> Arr
     mean = _gradient(shares / g, mirror)
     width = jnp.asarray(SIGMAS[OCTAVE, 0], g.dtype)[None]
     square = _gradient(shares / jnp.square(g), mirror, _NARROWER) / (2 * math.sqrt(math.pi) * width)
-    error = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) / jnp.maximum(points, 1))
-    return 1 / (1 + _PENALTY * error)
+    return shrinkage(mean, square, points, _PENALTY)
 
 
 def _power(factor: Array) -> Array:

@@ -1,9 +1,8 @@
-"""Counts on the bins of a coordinate: tied values spread over the cells of their rounding, and folds drawn of them."""
+"""Counts on the bins of a coordinate, with tied values spread over the cells of their rounding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,10 @@ from .namespace import greatest_so_far, least_from_here, namespace
 from .octaves import BINS
 from .subsample import Sample
 
-FOLDS = 5
 HEAVY = 1 / 64
 _SEVERAL = 3  # points: of less a value is not heavy, however few the data
 _REACH = 8  # bins: four widths of the narrowest component
-_SEED = 20230215
 _CELLS, _BLOCK = 1 << 17, 1 << 15  # for counting on the host: cells, and points at a time; both fit a cache
-_ONE_BY_ONE = 16  # points of a bin up to which each draws its fold; of more, the numbers are nearly normal
 
 
 def bin_edges(at: Coordinate) -> Float[AnyArray, " edges"]:
@@ -126,34 +122,3 @@ def heavy_bins(
     own = spread(count_sample(edges, sample._replace(w=xp.where(much, sample.w, 0))), at)
     reach = xp.ones(2 * _REACH + 1, own.dtype)
     return xp.convolve((own > 0).astype(own.dtype), reach, mode="same") > 0.5
-
-
-def thin(counts: Float[AnyArray, " bins"]) -> Float[AnyArray, "folds bins"]:
-    """Splits counts at random into folds, as if each point had drawn its fold; the same draws always.
-
-    Few points in a bin draw their folds one by one. For many the numbers are rounded normal ones of the same mean and
-    covariance: a Brownian bridge. What is not whole is split evenly.
-    """
-    xp = namespace(counts)
-    taken, bridge = _draws(counts.shape[0])
-    whole = xp.floor(counts)
-    few = xp.take_along_axis(xp.asarray(taken, counts.dtype), xp.minimum(whole, _ONE_BY_ONE).astype(int)[None, None], 1)
-    share = np.arange(1, FOLDS)[:, None] / FOLDS
-    row = whole[None]
-    walk = row * xp.asarray(share, counts.dtype) + xp.sqrt(row) * xp.asarray(bridge, counts.dtype)
-    ends = [xp.zeros_like(whole)]
-    for step in xp.clip(xp.round(walk), 0, row):
-        ends.append(xp.maximum(ends[-1], step))
-    many = xp.diff(xp.stack([*ends, whole]), axis=0)
-    return xp.where(row > _ONE_BY_ONE, many, few[:, 0]) + (counts - whole)[None] / FOLDS
-
-
-@lru_cache
-def _draws(bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many of the first 0, 1, 2 … points of a bin go to each fold, shape (FOLDS, 17, bins), and the bridges."""
-    rng = np.random.default_rng(_SEED)
-    fold = rng.integers(0, FOLDS, (_ONE_BY_ONE, bins))
-    taken = np.zeros((FOLDS, _ONE_BY_ONE + 1, bins), np.int8)
-    taken[:, 1:] = np.cumsum(fold[None] == np.arange(FOLDS)[:, None, None], axis=1)
-    steps = rng.standard_normal((FOLDS, bins)) / np.sqrt(FOLDS)
-    return taken, np.cumsum(steps - steps.mean(axis=0), axis=0)[:-1].astype(np.float32)

@@ -1,4 +1,4 @@
-"""The coordinate u(x) in which `fit(x)` spaces the means evenly: linear, or bent to the data's own scales.
+"""The coordinate u(x) in which `fit(x)` spaces the means evenly: linear, or following the spacing of the data.
 
 Where data have several scales (a spike on a slab, latencies of 245 ms and of 55 s, long tails) no even spacing serves
 them all. The coordinate is given by the length h(x) = dx/du of a unit of u at each x: the data's own spacing of

@@ -1,4 +1,4 @@
-"""From the average of the candidates to the answer: one fine basis, with tails beyond the data.
+"""The answer of `fit(x)`: the average of the candidates on one fine basis, with tails beyond the data.
 
 A normal density of width σ is a smear of narrower ones, N(mu, σ²) = N(mu, σ² − s²) ∗ N(0, s²). So all candidates stand
 on one basis of the width s of a bin.
@@ -6,17 +6,17 @@ on one basis of the width s of a bin.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .._typing import AnyArray
 from ..basis import Basis
-from .choose import Chosen, Split
+from .choose import Chosen, FoldedCounts
 from .coordinate import GRADES, Coordinate, h_of, x_of
-from .free_mixtures import on_bins
+from .free_mixtures import masses_on_bins
 from .misfit import misfit
-from .namespace import each, namespace
+from .namespace import map_rows, namespace
 from .octaves import BINS, PER_BIN, blur, sum_finest
-from .prepare import Prepared, shares_of
+from .read_sample import SampleFacts, shares_of
 from .report import Choice
 from .tails import Tail, beyond
 
@@ -31,15 +31,17 @@ MARGIN = BINS // 2
 _EDGE_BINS = 8  # over which the height at an edge is taken
 
 
-def answer(chosen: Chosen, data: Split, found: Prepared, support: Any) -> tuple[Cells, AnyArray, Choice]:
+def answer(chosen: Chosen, data: FoldedCounts, found: SampleFacts, support: AnyArray) -> tuple[Cells, AnyArray, Choice]:
     """The basis and the weights of the answer, and how they were chosen; in numpy or in JAX.
 
     Args:
-        support: as `fbgmm.auto.choose.split` takes it.
+        support: as `fbgmm.auto.folded_counts.fold_counts` takes it.
     """
     xp = namespace(data.counts)
     points = xp.sum(data.counts)
-    masses = _on_bins(chosen.p, data.mirror) + on_bins(chosen.free, chosen.free_weight.reshape(-1), 1 / BINS)
+    masses = _fixed_masses(chosen.p, data.mirror) + masses_on_bins(
+        chosen.free_mixtures, chosen.free_weight.reshape(-1), 1 / BINS
+    )
     masses = _balanced(masses, shares_of(data.counts), found.heavy)
     closed = xp.where(support < 0, data.mirror & found.given, support)
     cells, pi = _with_tails(masses, found.at, _with_edges(found, masses, data.mirror), closed, points)
@@ -60,7 +62,7 @@ def answer(chosen: Chosen, data: Split, found: Prepared, support: Any) -> tuple[
     return cells, pi, choice
 
 
-def _on_bins(p: AnyArray, mirror: AnyArray) -> AnyArray:
+def _fixed_masses(p: AnyArray, mirror: AnyArray) -> AnyArray:
     """The masses p of all octaves and both widths, each blurred but for a bin's width, on the finest bins."""
     xp = namespace(p)
     blurred = xp.sum(blur(p[:, None], mirror, less=1.0), axis=(0, 1))
@@ -75,12 +77,12 @@ def _balanced(masses: AnyArray, shares: AnyArray, heavy: AnyArray) -> AnyArray:
     xp = namespace(masses)
     masses = xp.maximum(masses, 0)
 
-    def part(where: AnyArray) -> AnyArray:
+    def rescaled(where: AnyArray) -> AnyArray:
         own = xp.sum(xp.where(where, masses, 0))
         return xp.where(where, masses, 0) * (xp.sum(xp.where(where, shares, 0)) / xp.maximum(own, 1e-30))
 
     some = xp.any(heavy) & ~xp.all(heavy)
-    return xp.where(some, part(heavy) + part(~heavy), masses)
+    return xp.where(some, rescaled(heavy) + rescaled(~heavy), masses)
 
 
 class Cells(NamedTuple):
@@ -111,7 +113,7 @@ def cells_of(at: Coordinate) -> Cells:
     return Cells(edges, x_of(at, u), xp.diff(edges), h_of(at, u) / BINS)
 
 
-def _with_edges(found: Prepared, masses: AnyArray, mirror: AnyArray) -> Tail:
+def _with_edges(found: SampleFacts, masses: AnyArray, mirror: AnyArray) -> Tail:
     """The tails, short ones at mirrored ends: where it has the height f, the mass 1/N reaches about 1/(N f)."""
     xp = namespace(masses)
     share = xp.stack([xp.sum(masses[:_EDGE_BINS]), xp.sum(masses[-_EDGE_BINS:])]) / xp.sum(masses)
@@ -121,7 +123,9 @@ def _with_edges(found: Prepared, masses: AnyArray, mirror: AnyArray) -> Tail:
     return found.tails._replace(edge=xp.where(wanted, reach, xp.inf))
 
 
-def _with_tails(masses: AnyArray, at: Coordinate, tail: Tail, closed: Any, points: Any) -> tuple[Cells, AnyArray]:
+def _with_tails(
+    masses: AnyArray, at: Coordinate, tail: Tail, closed: AnyArray, points: AnyArray
+) -> tuple[Cells, AnyArray]:
     """The answer: masses on the bins, thinly spread ones where nothing was seen, and the tails beyond the data."""
     xp = namespace(masses)
     cells, i = cells_of(at), xp.arange(COMPONENTS)
@@ -130,7 +134,7 @@ def _with_tails(masses: AnyArray, at: Coordinate, tail: Tail, closed: Any, point
     signs = xp.asarray([-1, 1], masses.dtype)
     open_ends = xp.stack([closed % 2, closed // 2]) == 0  # the support ends at the others
     outer = (signs[:, None] * cells.mu[None] > tail.start[:, None]) & open_ends[:, None]
-    survival = each(beyond, tail, signs[:, None] * cells.edges[None])
+    survival = map_rows(beyond, tail, signs[:, None] * cells.edges[None])
     outside = xp.sum(xp.where(outer, xp.abs(xp.diff(survival, axis=-1)), 0), axis=0)
     body = xp.where(inside & ~outer.any(axis=0), xp.maximum(xp.pad(masses, MARGIN), 0), 0)
     unseen = UNSEEN / (points + 1)

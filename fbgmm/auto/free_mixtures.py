@@ -24,7 +24,7 @@ _STEPS, _FOLD_STEPS = 120, 40  # of EM on all data, and from there on each train
 _PACE = 1.8  # times the step of EM: below 2 it still converges, in little more than half of the steps
 
 
-class Free(NamedTuple):
+class FreeMixtures(NamedTuple):
     """Parameters, shape (splits, components), in units of the range: the components of all mixtures in a row.
 
     The mixtures are those of each number from the first start, then from the second.
@@ -39,7 +39,7 @@ _OF = np.repeat(np.arange(2 * len(NUMBERS)), NUMBERS * 2)  # the mixture of each
 _MEMBERS = np.equal(np.arange(2 * len(NUMBERS))[:, None], _OF)  # (mixtures, components)
 
 
-def fit_free(shares: Float[Array, "splits bins"]) -> Free:
+def fit_free_mixtures(shares: Float[Array, "splits bins"]) -> FreeMixtures:
     """Mixtures for each number of components, from both starts, and each split; the last split is all the data."""
     w = coarser(shares, _OCTAVE)
     start = _start(w[-1:])
@@ -48,13 +48,13 @@ def fit_free(shares: Float[Array, "splits bins"]) -> Free:
     return jax.lax.fori_loop(0, _FOLD_STEPS, lambda _, free: _em(free, w), each)
 
 
-def densities(free: Free) -> Float[Array, "mixtures splits bins"]:
+def densities(free: FreeMixtures) -> Float[Array, "mixtures splits bins"]:
     """Density on the finest bins."""
     terms = _terms(free, _grid(free.mean.dtype))
     return finer(jnp.einsum("skb,mk->msb", terms, _members(terms)), _OCTAVE)
 
 
-def on_bins(free: Free, shares: Float[AnyArray, " mixtures"], less: float) -> Float[AnyArray, " bins"]:
+def masses_on_bins(free: FreeMixtures, shares: Float[AnyArray, " mixtures"], less: float) -> Float[AnyArray, " bins"]:
     """Masses of the mixtures, in these shares, on the finest bins.
 
     Args:
@@ -77,7 +77,7 @@ def _members(like: Array) -> Array:
     return jnp.asarray(_MEMBERS, like.dtype)
 
 
-def _start(w: Array) -> Free:
+def _start(w: Array) -> FreeMixtures:
     """Means at evenly spaced quantiles; first with one width that makes them overlap, then with that of each gap."""
     grid = _grid(w.dtype)
     numbers = np.array(NUMBERS * 2)[_OF]
@@ -93,10 +93,10 @@ def _start(w: Array) -> Free:
     spread = jnp.sqrt(jnp.sum(w[0] * jnp.square(grid - centre)))
     common, local = 1.2 * spread / jnp.asarray(numbers, w.dtype), 0.6 * (quantile(1.0) - quantile(0.0))
     width = jnp.maximum(jnp.where(len(NUMBERS) > _OF, common, local), _LEAST)
-    return Free(jnp.asarray(1 / numbers, w.dtype)[None], mean[None], width[None])
+    return FreeMixtures(jnp.asarray(1 / numbers, w.dtype)[None], mean[None], width[None])
 
 
-def _terms(free: Free, grid: AnyArray) -> AnyArray:
+def _terms(free: FreeMixtures, grid: AnyArray) -> AnyArray:
     """Weight times density of each component, shape (splits, components, points)."""
     z = (grid[None, None] - free.mean[..., None]) / free.width[..., None]
     height = free.weight / (free.width * math.sqrt(2 * math.pi))
@@ -104,7 +104,7 @@ def _terms(free: Free, grid: AnyArray) -> AnyArray:
     return height[..., None] * xp.exp(-0.5 * xp.square(z))
 
 
-def _em(free: Free, w: Array) -> Free:
+def _em(free: FreeMixtures, w: Array) -> FreeMixtures:
     """A step of EM, lengthened by `_PACE` in the means and in the logarithms of weights and widths."""
     grid = _grid(w.dtype)
     terms = _terms(free, grid)
@@ -120,7 +120,7 @@ def _em(free: Free, w: Array) -> Free:
     width = jnp.sqrt(jnp.maximum(variance, _LEAST**2))
     weight = jnp.exp(_further(jnp.log(jnp.maximum(free.weight, 1e-9)), jnp.log(mass + 1e-6)))
     sums = jnp.einsum("sk,mk->sm", weight, members)
-    return Free(
+    return FreeMixtures(
         weight / sums[:, _OF],
         jnp.clip(_further(free.mean, mean), -0.2, 1.2),
         jnp.clip(jnp.exp(_further(jnp.log(free.width), jnp.log(width))), _LEAST, 2.0),

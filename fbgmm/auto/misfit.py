@@ -1,4 +1,4 @@
-"""Whether a fit has the distribution of its data: the greatest difference of the distribution functions."""
+"""Goodness of fit: the greatest difference between the distribution functions of a fit and of its data."""
 
 from __future__ import annotations
 

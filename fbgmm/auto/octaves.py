@@ -1,4 +1,4 @@
-"""A data set's bins at eight resolutions, and normal blurs of eighteen widths on them.
+"""Bins on grids an octave apart, and convolutions of them with normal densities of eighteen widths.
 
 A blur of width σ needs bins of about σ/2, no finer. So the widths σ = 2·2^(j/2) bins, j = 0 … 15, stand on eight grids,
 each with half the bins of the one before and two widths, 2 and 2√2 of its own bins: a blur costs the same per bin at

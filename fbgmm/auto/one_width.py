@@ -1,4 +1,4 @@
-"""Candidates of one width: EM from the data's shares, stopped after few steps, at eighteen widths at once.
+"""Mixtures of one width: EM from the data's shares, stopped after few steps, at eighteen widths: candidates.
 
 None of the steps is a kernel density estimate (Algorithm 2), many are the maximum likelihood, and stopping between is a
 regulariser.
@@ -11,16 +11,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._typing import AnyArray, Array, Float
-from .namespace import namespace
+from .._typing import Array, Float
 from .octaves import PER_BIN, RATIOS, all_coarser, blur, densities
 from .report import STEPS
 
-FLOOR = 1e-4
-"""Share of a uniform density in every candidate when it is scored."""
 
-
-class Fitted(NamedTuple):
+class OneWidth(NamedTuple):
     """Candidates on the bins.
 
     Attributes:
@@ -32,7 +28,7 @@ class Fitted(NamedTuple):
     density: Array
 
 
-def candidates(shares: Float[Array, "splits bins"], mirror: Array) -> Fitted:
+def fit_one_width(shares: Float[Array, "splits bins"], mirror: Array) -> OneWidth:
     """EM from the shares themselves at every width, stopped after each number of `STEPS`."""
     row = all_coarser(shares)
     w = jnp.broadcast_to(row[None], (len(RATIOS), *row.shape))
@@ -47,12 +43,4 @@ def candidates(shares: Float[Array, "splits bins"], mirror: Array) -> Fitted:
         return p, (p, densities(p, mirror))
 
     _, (p, density) = jax.lax.scan(stop, start, jnp.diff(jnp.array([0, *STEPS])))
-    return Fitted(p, jnp.swapaxes(density, 0, 1))
-
-
-def scores(
-    density: Float[AnyArray, "*candidates folds bins"], folds: Float[AnyArray, "folds bins"]
-) -> Float[AnyArray, "*candidates"]:
-    """Log-likelihood of each fold under the candidates fitted without it, above that of a uniform density in u."""
-    xp = namespace(density)
-    return xp.einsum("fb,...fb->...", folds, xp.log((1 - FLOOR) * density + FLOOR))
+    return OneWidth(p, jnp.swapaxes(density, 0, 1))

@@ -1,18 +1,19 @@
-"""How `fit(x)` chose by itself: what it found out about the data and which candidates carried the weight."""
+"""The report of `fit(x)`: what it found out about the data, and which candidates carried the weight."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .._typing import Array
+from ..basis import Basis
 from .octaves import SIGMAS
 
 STEPS = (0, 8)
 """Steps of EM after which a candidate of one width stops."""
 
-SCALE_STEPS = (12, 32, 80)
+ALL_WIDTHS_STEPS = (12, 32, 80)
 """Steps after which the mixture of all widths stops (`fbgmm.auto.all_widths`)."""
 
 NUMBERS = (1, 2, 3, 4, 6, 8)
@@ -61,7 +62,7 @@ class Choice(NamedTuple):
     allowed: Array
 
 
-def report(choice: Choice, basis: Any) -> str:
+def report(choice: Choice, basis: Basis) -> str:
     """The choice in words, for one mixture."""
     weight = np.asarray(choice.weight, np.float64)
     edges, quarter = np.asarray(basis.edges, np.float64), basis.capacity // 4
@@ -83,7 +84,7 @@ def report(choice: Choice, basis: Any) -> str:
         lines.append(
             f"    sigma = {sigma * width:.4g} ({equal}), {STEPS[step]} steps of EM: {weight[octave, ratio, step]:.0%}"
         )
-    for step, share in zip(SCALE_STEPS, np.asarray(choice.scale_weight, np.float64), strict=True):
+    for step, share in zip(ALL_WIDTHS_STEPS, np.asarray(choice.scale_weight, np.float64), strict=True):
         if share >= 0.01:
             lines.append(f"    all widths at once, {step} steps: {share:.0%}")
     for number, share in zip(NUMBERS, np.asarray(choice.free_weight, np.float64).sum(axis=0), strict=True):

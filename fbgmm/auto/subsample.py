@@ -1,4 +1,4 @@
-"""Up to 8192 of the points, sorted, with their ties: what the coordinate, the tails and the final check are read from.
+"""A sorted sample of up to 8192 points with their ties, from which coordinate, tails and the final check are read.
 
 Data of up to so many points are taken whole, so that their order does not matter; of longer ones, one point is drawn at
 random from each of 8192 stretches of equal length, with a fixed key.

@@ -1,4 +1,4 @@
-"""What lies beyond the least and the greatest point: the mass of the next point, falling off as the data's tail does.
+"""Tails beyond the least and the greatest point: generalised Pareto laws with the mass of the next point.
 
 Whatever the density, the next point lies beyond the greatest of N with probability 1/(N + 1), and so at the other end.
 There the density goes on as a generalised Pareto law: exponential where the outer points say so, like a power where
@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .._typing import AnyArray, Float
-from .namespace import each, namespace
+from .namespace import map_rows, namespace
 from .subsample import Sample
 
 LEAST = 6
@@ -87,7 +87,7 @@ def tails(sample: Sample, total: AnyArray, least: Float[AnyArray, "2"]) -> Tail:
     xp = namespace(sample.x)
     x, w = xp.stack([-sample.x[::-1], sample.x]), xp.stack([sample.w[::-1], sample.w])
     start = x[:, -1] + xp.stack([sample.left[0], sample.right[-1]])
-    return each(partial(upper_tail, total=total), x, w, start, least)
+    return map_rows(partial(upper_tail, total=total), x, w, start, least)
 
 
 def beyond(tail: Tail, x: Float[AnyArray, "*points"]) -> Float[AnyArray, "*points"]:

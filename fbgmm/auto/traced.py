@@ -1,4 +1,4 @@
-"""What `fbgmm.auto.host` does, in JAX alone: inside a transformation, or on an accelerator. One program a shape."""
+"""`fit(x)` in JAX alone, inside a transformation or on an accelerator: as `fbgmm.auto.host`, one program a shape."""
 
 from __future__ import annotations
 
@@ -11,74 +11,66 @@ import numpy as np
 
 from .. import checks
 from .._typing import Array
-from ..algorithms import algorithm2
 from ..basis import Basis
 from ..compiling import is_tracing
 from ..counts import count, total
-from ..fitting.engine import Options, examine
+from ..fitting.prepare import Points, Request, examine
 from ..mixture import Mixture
 from ..status import Status
 from .bins import count_sample
-from .choose import choose, split
-from .coordinate import u_of
+from .choose import choose
+from .coordinate import Coordinate, u_of
 from .final_basis import Cells, answer
+from .folded_counts import fold_counts
 from .octaves import BINS
-from .prepare import Prepared, prepare
+from .read_sample import SampleFacts, read_sample
 from .report import Choice
 from .subsample import SIZE, drawn, sorted_sample
 
 _ROWS = 16  # data sets whose candidates are held at a time
 
 
-def fit_rows(x: Any, weights: Any, low: Any, high: Any, drop_outside: bool, support: int) -> Mixture:
+def fit_rows(asked: Request) -> Mixture:
     """One data set, shape (N,), or a batch, (B, N), in JAX alone: traced, or on any device."""
-    x = jnp.asarray(x)
-    if x.ndim == 1:
-        one = fit_rows(
-            x[None], None if weights is None else weights[None], _row(low), _row(high), drop_outside, support
-        )
-        return jax.tree.map(lambda a: a[0], one)
-    given = int(low is not None) + 2 * int(high is not None)
-    status, outside, counts, found = _binned(x, weights, low, high, drop_outside, given)
-    cells, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, support, jnp.int32)))
+    if asked.points.x.ndim == 1:
+        one = jax.tree.map(lambda a: jnp.asarray(a)[None], asked.points)
+        return jax.tree.map(lambda a: a[0], fit_rows(asked._replace(points=one)))
+    status, outside, counts, found = _binned(asked.points, asked.drop_outside)
+    cells, pi, choice = _in_blocks((counts, found, jnp.full(status.shape, asked.support, jnp.int32)))
     status = status | jnp.where(choice.misfit > choice.allowed, int(Status.MISFIT), 0)
     return Mixture(cells.basis(), pi, status, outside, choice)
 
 
-def _row(end: Any) -> Any:
-    return None if end is None else jnp.asarray(end)[None]
-
-
-@partial(jax.jit, static_argnames=("drop_outside", "given"))
-def _binned(x: Array, weights: Any, low: Any, high: Any, drop_outside: bool, given: int) -> tuple[Any, ...]:
-    data = examine(((x, weights),), low, high, Options(BINS, None, algorithm2(), drop_outside), ())
-    ((x, weights),) = data.parts
-    used = jnp.abs(x) <= checks.largest(x.dtype)
-    w = jnp.where(used, 1 if weights is None else jnp.maximum(weights, 0), 0).astype(x.dtype)
+@partial(jax.jit, static_argnames="drop_outside")
+def _binned(points: Points, drop_outside: bool) -> tuple[Any, ...]:
+    data = examine(points, drop_outside, BINS)
+    ((x, weights),) = data.pieces
+    used = checks.usable(x, weights)
+    w = jnp.where(used, 1 if weights is None else weights, 0).astype(x.dtype)
     x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])
     number, length = jnp.sum(w, axis=-1), x.shape[1]
     i = drawn(length) if length > SIZE else np.arange(length)
-    prepared = jax.vmap(partial(_prepared, given=jnp.int32(given)))
-    found, counts = prepared(x[:, i], w[:, i], data.low, data.high, number)
+    read = jax.vmap(partial(_read, given=jnp.int32(points.given)))
+    found, counts = read(x[:, i], w[:, i], data.low, data.high, number)
     if length > SIZE:
         counts = jax.vmap(_counted)(found.at, x, w)
     return data.status, data.outside, counts, found
 
 
-def _prepared(x: Array, w: Array, low: Array, high: Array, number: Array, given: Array) -> tuple[Prepared, Array]:
+def _read(x: Array, w: Array, low: Array, high: Array, number: Array, given: Array) -> tuple[SampleFacts, Array]:
     sample = sorted_sample(x, w)
-    found = prepare(sample, low, high, given, number)
+    found = read_sample(sample, low, high, given, number)
     return found, count_sample(found.edges, sample)
 
 
-def _counted(at: Any, x: Array, w: Array) -> Array:
+def _counted(at: Coordinate, x: Array, w: Array) -> Array:
     one = jnp.ones((), x.dtype)
     bins = Basis(0 * one, one, one / BINS, one / BINS, BINS, 4)
     return total(count(bins, u_of(at, x), w))
 
 
-def _one(counts: Array, found: Prepared, support: Array) -> tuple[Cells, Array, Choice]:
-    data = split(counts, found, support)
+def _one(counts: Array, found: SampleFacts, support: Array) -> tuple[Cells, Array, Choice]:
+    data = fold_counts(counts, found, support)
     return answer(choose(data), data, found, support)
 
 

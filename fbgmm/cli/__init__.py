@@ -1,1 +1,1 @@
-"""The command `fbgmm`."""
+"""The command line `fbgmm`."""

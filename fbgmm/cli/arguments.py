@@ -29,15 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        return _complain(options, error, BAD_REQUEST)
+        return _report_error(options, error, BAD_REQUEST)
     except (OSError, ModuleNotFoundError) as error:
-        return _complain(options, error, FAILED)
+        return _report_error(options, error, FAILED)
     except KeyboardInterrupt:
         return FAILED
     return OK
 
 
-def _complain(options: argparse.Namespace, error: Exception, code: int) -> int:
+def _report_error(options: argparse.Namespace, error: Exception, code: int) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"

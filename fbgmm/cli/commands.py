@@ -20,7 +20,8 @@ import numpy as np
 
 from .. import checks, plot
 from ..atomic import whole
-from ..fitting.fit import ALGORITHM, N, T, fit
+from ..basis import N, T
+from ..fitting.fit import ALGORITHM, fit, settings
 from ..fitting.stream import fit_stream
 from ..mixture import Mixture
 from ..saving import load, save
@@ -67,14 +68,15 @@ class Points:
             raise ValueError(f"{self.name} holds no numbers; allowed: at least one")
 
     def _check(self, x: np.ndarray) -> None:
-        limit = checks.largest(checks.float_dtype())
-        fine = np.abs(x) <= limit  # False for NaN
+        dtype = np.dtype(checks.float_dtype())
+        with np.errstate(over="ignore"):
+            fine = checks.finite(x.astype(dtype, copy=False))
         if not fine.all():
             i = int(np.flatnonzero(~fine)[0])
             column = "" if self.column is None else f", column {self.column!r}"
             raise ValueError(
                 f"{self.name}, number {self.count + i + 1}{column}: found {x[i]}; "
-                f"allowed: finite numbers within ±{limit:.3g} ({np.dtype(checks.float_dtype())})"
+                f"allowed: finite numbers within ±{checks.largest(dtype):.3g} ({dtype})"
             )
 
     def _keep(self, x: np.ndarray) -> None:
@@ -98,21 +100,21 @@ def run_fit(options: Namespace) -> None:
 
 
 def _fitted(points: Points, options: Namespace) -> Mixture:
-    given = {name: value for name in ("n", "t", "algorithm") if (value := getattr(options, name)) is not None}
+    given = settings(options.n, options.t, options.algorithm)
     ends = {"low": options.low, "high": options.high, "outside": options.outside}
     blind = points.once and None in (options.low, options.high)  # the range would take a second pass
     chunks: Iterable[np.ndarray] = iter(points) if points.once else points
-    if not given or blind:
+    if given is None or blind:
         read, rest = _read(iter(chunks), options.memory)
         if rest is None:
-            return _named(points.name, lambda: fit(np.concatenate(read), **given, **ends))
+            return _named(points.name, lambda: fit(np.concatenate(read), *(given or ()), **ends))
         room = f"{points.name} holds more than the {options.memory << 17:,} numbers of --memory {options.memory}"
         if blind:
             raise ValueError(f"{room}, and can be read only once: give --low and --high, or more --memory")
         print(f"fbgmm fit: {room}; so the data do not choose: n = {N}, t = {T}", file=sys.stderr)
         chunks = chain(read, rest) if points.once else points
-    settings = {"n": N, "t": T, "algorithm": ALGORITHM} | given
-    return _named(points.name, lambda: fit_stream(chunks, **settings, **ends))
+    n, t, algorithm = given or (N, T, ALGORITHM)
+    return _named(points.name, lambda: fit_stream(chunks, n=n, t=t, algorithm=algorithm, **ends))
 
 
 def _read(chunks: Iterator[np.ndarray], memory: int) -> tuple[list[np.ndarray], Iterator[np.ndarray] | None]:

@@ -1,4 +1,4 @@
-"""fit and fit_batch: arguments checked on the host, then one compiled call.
+"""`fit` and `fit_batch`: arguments checked on the host, then one compiled call.
 
 Each returns a `Mixture`. On the host bad data raises; inside jit and vmap, where nothing can be raised, the mixture's
 `status` says what was wrong.
@@ -14,35 +14,50 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..algorithms import Algorithm, resolve
 from ..auto.host import fit_host, fit_host_rows
+from ..auto.octaves import BINS
 from ..auto.traced import fit_rows
-from ..basis import t_bound
-from ..checks import Edges, Outside
-from ..compiling import is_tracing
-from ..error_messages import complaint, warn_of_misfit, warn_of_precision
+from ..basis import N, T, t_bound
+from ..error_messages import bad_data, warn_of_misfit, warn_of_precision
 from ..mixture import Mixture
 from ..status import Status
-from .engine import Options, Parts
-from .padding import few_lengths, on_host, padded_length
-from .shards import run
+from .engine import Options
+from .padding import padded_rows, standard_pieces
+from .prepare import Data, Points, Request, examine_on_host, on_host, request
+from .shards import fit_on_host, run
 
-N, T, ALGORITHM = 200, 2.0, 2
-"""What stands for an argument that is not given where another is."""
+ALGORITHM = 2
+"""The default where n or t is given."""
+
+
+def settings(
+    n: ArrayLike | None, t: ArrayLike | None, algorithm: Algorithm | int | None, edges: checks.Edges = "find"
+) -> tuple[Any, Any, Any] | None:
+    """n, t and algorithm with the defaults n = 200, t = 2, algorithm 2 for what is None; None: the data choose.
+
+    Raises:
+        ValueError: edges given together with one of them.
+    """
+    if n is None and t is None and algorithm is None:
+        return None
+    if edges != "find":
+        raise ValueError(f"edges = {edges!r} is for fits that choose by themselves; leave out n, t and algorithm")
+    return N if n is None else n, T if t is None else t, ALGORITHM if algorithm is None else algorithm
 
 
 def fit(
-    x: Any,
+    x: ArrayLike,
     n: int | None = None,
-    t: Any = None,
+    t: ArrayLike | None = None,
     algorithm: Algorithm | int | None = None,
     *,
-    weights: Any = None,
-    low: Any = None,
-    high: Any = None,
-    outside: Outside = "end",
-    edges: Edges = "find",
+    weights: ArrayLike | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    outside: checks.Outside = "end",
+    edges: checks.Edges = "find",
 ) -> Mixture:
     """Fits the weights of n Gaussians on a fixed basis to one-dimensional data, in one pass.
 
@@ -77,49 +92,57 @@ def fit(
         >>> round(float(gmm.cdf(5.0)), 2)
         0.62
     """
-    host = on_host(x, weights)
-    x = checks.as_host_floats("x", x) if host else checks.as_floats("x", x)
-    if x.ndim != 1:
-        raise ValueError(f"x has shape {x.shape}; allowed: one dimension, (N,). For many data sets use fbgmm.fit_batch")
-    weights = checks.as_weights(weights, x.shape)
-    low, high = checks.given_range(low, high, dtype=x.dtype)
-    drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
-    if n is None and t is None and algorithm is None:
-        choose = fit_host if host and _is_plain(low, high) else fit_rows
-        return _checked(choose(x, weights, low, high, drop, ends_at), x, weights, low, high)
-    parts: Parts = few_lengths(x, weights) if host else ((x, weights),)
-    n, t, algorithm = _defaults(n, t, algorithm, edges)
+    data = checks.as_host_floats("x", x) if on_host(x, weights) else checks.as_floats("x", x)
+    checks.one_dimension("x", data, "; for many data sets use fbgmm.fit_batch")
+    asked = request(data, checks.as_weights(weights, data.shape), low, high, outside, edges)
+    given = settings(n, t, algorithm, edges)
+    if given is None:
+        found = _examined(asked, BINS)
+        return _checked(fit_rows(asked) if found is None else fit_host(found, asked), asked)
+    n, t, algorithm = given
     capacity = checks.positive_integer("n", n)
-    options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), drop)
-    ends: tuple[Any, Any] = low, high
-    if host and low is None and high is None and weights is None and (found := _finite_ends(x)):
-        ends, options = found, options._replace(seen=True)
-    return _checked(run(parts, *ends, *_scalars(x.dtype, capacity, t), options), x, weights, low, high)
+    options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), asked.drop_outside)
+    scalars = _scalars(data.dtype, capacity, t)
+    found = _examined(asked, capacity)
+    if found is None:
+        return _checked(run(asked.points, *scalars, options), asked)
+    return _checked(fit_on_host(found._replace(pieces=standard_pieces(*found.pieces[0])), *scalars, options), asked)
 
 
-def _checked(gmm: Mixture, x: Any, weights: Any, low: Any, high: Any) -> Mixture:
-    """The mixture, where the data were good; raises ValueError where they were not and that can be known."""
+def _examined(asked: Request, cells: int) -> Data | None:
+    """One data set, examined, if it is on the host; raises ValueError where nothing can be fitted to it."""
+    if not asked.host:
+        return None
+    points = asked.points
+    data = examine_on_host(points, asked.drop_outside, cells)
+    if data.status:
+        raise ValueError(bad_data(int(data.status), *points))
+    ends = (points.x.min(), points.x.max()) if points.given else (data.low, data.high)
+    warn_of_precision(*ends, points.weights)
+    return data
+
+
+def _checked(gmm: Mixture, asked: Request) -> Mixture:
+    """The mixture of one data set; raises ValueError where its status is known and bad."""
     if checks.is_concrete(gmm.status):
         status = Status(int(np.asarray(gmm.status)))
         if wrong := status & ~Status.MISFIT:
-            raise ValueError(complaint(int(wrong), x, weights, low, high))
+            raise ValueError(bad_data(int(wrong), *asked.points))
         warn_of_misfit(gmm, int(Status.MISFIT in status), 1)
-        if isinstance(x, np.ndarray):
-            warn_of_precision(x, weights)
     return gmm
 
 
 def fit_batch(
-    xs: Any,
-    n: Any = None,
-    t: Any = None,
+    xs: ArrayLike | Iterable[ArrayLike],
+    n: ArrayLike | None = None,
+    t: ArrayLike | None = None,
     algorithm: Algorithm | int | None = None,
     *,
-    weights: Any = None,
-    low: Any = None,
-    high: Any = None,
-    outside: Outside = "end",
-    edges: Edges = "find",
+    weights: ArrayLike | Iterable[ArrayLike] | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    outside: checks.Outside = "end",
+    edges: checks.Edges = "find",
     on_error: Literal["raise", "status"] = "raise",
 ) -> Mixture:
     """Fits many data sets, with every combination of n and t, in one compiled call.
@@ -152,102 +175,56 @@ def fit_batch(
     """
     if on_error not in ("raise", "status"):
         raise ValueError(f"on_error must be 'raise' or 'status'; found {on_error!r}")
-    x, mask = _rectangle("xs", xs)
-    if x.ndim != 2 or x.shape[0] == 0:
-        raise ValueError(f"xs has shape {x.shape}; allowed: (B, N) with B at least 1, or a list of B arrays")
-    w = mask
-    if weights is not None:
-        w = checks.as_weights(weights, x.shape) if mask is None else _ragged_weights(weights, mask)
-    low, high = checks.given_range(low, high, x.shape[:1], x.dtype)
-    drop, ends_at = checks.drops_outside(outside), checks.as_edges(edges)
-    if n is None and t is None and algorithm is None:
-        choose = fit_host_rows if on_host(x, w) and _is_plain(low, high) else fit_rows
-        gmm = choose(x, w, low, high, drop, ends_at)
+    asked, present = _batch(xs, weights, low, high, outside, edges)
+    given = settings(n, t, algorithm, edges)
+    if given is None:
+        gmm = fit_host_rows(asked) if asked.host else fit_rows(asked)
     else:
-        n, t, algorithm = _defaults(n, t, algorithm, edges)
-        ns = list(n) if _is_sequence(n) else [n]
+        number, t, algorithm = given
+        ns = [checks.positive_integer("n", each) for each in (number if np.ndim(number) else [number])]
         if not ns:
             raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
-        ns = [checks.positive_integer("n", each) for each in ns]
-        options = Options(max(ns), t_bound(t), resolve(algorithm), drop)
-        gmm = run(((x, w),), low, high, *_scalars(x.dtype, ns if _is_sequence(n) else ns[0], t), options)
+        options = Options(max(ns), t_bound(t), resolve(algorithm), asked.drop_outside)
+        gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
-        status = np.asarray(gmm.status).reshape(x.shape[0], -1)[:, 0]  # the same for every n and t
-        bad = np.flatnonzero(status & ~Status.MISFIT)
-        if bad.size:
-            i = int(bad[0])
-            there = slice(None) if mask is None else np.asarray(mask[i])
-            row_weights = None if weights is None or w is None else w[i][there]
-            row_low, row_high = (None if end is None else end[i] for end in (low, high))
-            first = complaint(int(status[i]), x[i][there], row_weights, row_low, row_high)
-            raise ValueError(
-                f"{bad.size} of the {x.shape[0]} data sets of xs cannot be fitted; the first is row {i}: {first}. "
-                "With on_error='status' the others are fitted and gmms.status names the bad ones"
-            )
+        _raise_for_rows(gmm, asked.points, present)
         far = np.asarray(gmm.status) & Status.MISFIT
         warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
 
 
-def _is_plain(*ends: Any) -> bool:
-    return checks.is_concrete(*ends) and not is_tracing()
+def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any) -> tuple[Request, Array | None]:
+    """The request of a batch, and which entries are points where the rows differ in length."""
+    x, present = padded_rows("xs", xs)
+    if x.ndim != 2 or x.shape[0] == 0:
+        raise ValueError(f"xs has shape {x.shape}; allowed: (B, N) with B at least 1, or a list of B arrays")
+    w = present
+    if weights is not None and present is None:
+        w = checks.as_weights(weights, x.shape)
+    elif weights is not None and present is not None:
+        w, given = padded_rows("weights", weights)
+        if given is None or given.shape != x.shape or not np.array_equal(given, present):
+            raise ValueError("weights must hold one array for each row of xs, of the same length; found other lengths")
+    return request(x, w, low, high, outside, edges), present
 
 
-def _defaults(n: Any, t: Any, algorithm: Any, edges: str) -> tuple[Any, Any, Any]:
-    if edges != "find":
-        raise ValueError(f"edges = {edges!r} is for fits that choose by themselves; leave out n, t and algorithm")
-    return N if n is None else n, T if t is None else t, ALGORITHM if algorithm is None else algorithm
+def _raise_for_rows(gmm: Mixture, points: Points, present: Array | None) -> None:
+    """Raises ValueError for the first data set of a batch that could not be fitted."""
+    status = np.asarray(gmm.status).reshape(points.x.shape[0], -1)[:, 0]  # the same for every n and t
+    bad = np.flatnonzero(status & ~Status.MISFIT)
+    if not bad.size:
+        return
+    i = int(bad[0])
+    there = slice(None) if present is None else np.asarray(present[i])
+    row = jax.tree.map(lambda a: a[i], points)
+    w = None if row.weights is None or points.weights is present else row.weights[there]
+    first = bad_data(int(status[i]), row.x[there], w, row.low, row.high)
+    raise ValueError(
+        f"{bad.size} of the {status.size} data sets of xs cannot be fitted; the first is row {i}: {first}. "
+        "With on_error='status' the others are fitted and gmms.status names the bad ones"
+    )
 
 
-def _finite_ends(x: np.ndarray) -> tuple[Any, Any] | None:
-    """Minimum and maximum, which numpy finds at the speed of memory; None where something is wrong with the data."""
-    if not x.size:
-        return None
-    low, high = x.min(), x.max()
-    fine = max(abs(low), abs(high)) <= checks.largest(x.dtype)  # False for NaN, which comes through both
-    return (low, high) if fine else None
-
-
-def _scalars(dtype: Any, n: Any, t: Any) -> tuple[Any, Any]:
+def _scalars(dtype: np.dtype, n: ArrayLike, t: ArrayLike) -> tuple[Any, Any]:
     """n and t in the precision of the data; on the host where they are concrete, which costs less than a device."""
     return np.asarray(n, dtype), np.asarray(t, dtype) if checks.is_concrete(t) else jnp.asarray(t, dtype)
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, (list, tuple, range)) or getattr(value, "ndim", 0) > 0
-
-
-def _rectangle(name: str, rows: Any) -> tuple[Array, Array | None]:
-    """Rows as one array (B, N), and a mask of what is data where their lengths differ."""
-    if isinstance(rows, (jax.Array, np.ndarray)):
-        return checks.as_floats(name, rows), None
-    if isinstance(rows, str) or not isinstance(rows, Iterable):
-        raise TypeError(f"{name} must be an array of shape (B, N) or a list of B arrays; found {type(rows).__name__}")
-    rows = list(rows)
-    host = all(map(on_host, rows))
-    as_array = checks.as_host_floats if host else checks.as_floats
-    arrays: list[Any] = [as_array(f"{name}[{i}]", row) for i, row in enumerate(rows)]
-    for i, array in enumerate(arrays):
-        if array.ndim != 1:
-            raise ValueError(f"{name}[{i}] has shape {array.shape}; allowed: one dimension, (N,)")
-    if not arrays:
-        raise ValueError(f"{name} holds no data sets; allowed: at least one")
-    lengths, dtype = [len(a) for a in arrays], jnp.result_type(*arrays)
-    if min(lengths) == max(lengths):
-        return jnp.asarray(np.stack(arrays)) if host else jnp.stack(arrays), None
-    room = padded_length(max(lengths))  # few shapes, so few compilations, whatever the lengths
-    if not host:  # traced rows: their lengths are static all the same
-        padded = jnp.stack([jnp.pad(a, (0, room - len(a))) for a in arrays])
-    else:
-        table = np.zeros((len(arrays), room), dtype)
-        for row, array in zip(table, arrays, strict=True):
-            row[: len(array)] = array
-        padded = jnp.asarray(table)
-    return padded, jnp.asarray(np.arange(room)[None, :] < np.asarray(lengths)[:, None])
-
-
-def _ragged_weights(weights: Any, mask: Array) -> Array:
-    table, given = _rectangle("weights", weights)
-    if given is None or given.shape != mask.shape or not np.array_equal(given, mask):
-        raise ValueError("weights must hold one array for each row of xs, of the same length; found other lengths")
-    return table

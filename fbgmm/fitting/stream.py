@@ -1,4 +1,4 @@
-"""fit_stream: data larger than memory, chunk by chunk, with a running state that survives a kill."""
+"""`fit_stream`: data larger than memory, chunk by chunk, with checkpoints from which a killed run goes on."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..algorithms import Algorithm, resolve
 from ..atomic import whole
-from ..basis import Basis, init_basis
+from ..basis import Basis, N, T, init_basis
 from ..checks import Outside
 from ..error_messages import not_finite
 from ..mixture import Mixture
 from ..sources import CHUNK, as_source
 from ..status import Status
-from .engine import points_outside
+from .padding import padded
+from .prepare import points_outside
 
 _SCHEMA = 1
 
 
 def fit_stream(
-    chunks: Iterable[Any],
+    chunks: ArrayLike | Iterable[ArrayLike],
     *,
-    low: Any = None,
-    high: Any = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     outside: Outside = "end",
-    n: int = 200,
-    t: Any = 2.0,
+    n: int = N,
+    t: ArrayLike = T,
     algorithm: Algorithm | int = 2,
     checkpoint: str | Path | None = None,
     save_every: int = 64,
@@ -73,29 +74,8 @@ def fit_stream(
         if not float(low) < float(high):
             raise ValueError(f"chunks has no width: found low = {float(low)}, high = {float(high)}; give low and high")
     basis = init_basis(low, high, capacity, t)
-    # Copies: leaves that share memory could not be donated.
-    start = jax.tree.map(partial(jnp.array, copy=True), algorithm.init(basis))
-    run = _Run(start, chunks=0, points=0, outside=0)
     file = None if checkpoint is None else _Checkpoint(Path(checkpoint), basis, drop)
-    if file is not None and file.path.exists():
-        run = file.load(run)
-    resumed = run.chunks
-    for number, chunk in enumerate(source):
-        if number < resumed:
-            continue
-        waiting = None
-        state, points, out = run.state, run.points, run.outside
-        for x, present in _pieces(number, chunk):
-            points += x.shape[0] if present is None else int(present.sum())
-            state, found = _absorb(state, basis, x, present, algorithm, drop)
-            # One piece may wait while the next is read, no more: an unbounded queue would hold the whole stream.
-            out += 0 if waiting is None else int(waiting)
-            waiting = found
-        run = _Run(state, number + 1, points, out + (0 if waiting is None else int(waiting)))
-        if file is not None and (run.chunks - resumed) % save_every == 0:
-            file.save(run)
-    if file is not None and run.chunks > resumed:
-        file.save(run)
+    run = _fitted(source, basis, algorithm, drop, file, save_every)
     if run.points == 0:
         raise ValueError("chunks holds no data; found no points")
     ok, outside_ = jnp.asarray(int(Status.OK), jnp.int32), jnp.asarray(min(run.outside, 2**31 - 1), jnp.int32)
@@ -109,6 +89,39 @@ class _Run(NamedTuple):
     chunks: int
     points: int
     outside: int
+
+
+def _fitted(
+    source: Iterable[ArrayLike],
+    basis: Basis,
+    algorithm: Algorithm,
+    drop: bool,
+    file: _Checkpoint | None,
+    save_every: int,
+) -> _Run:
+    """The state after all chunks, from the saved one where there is a checkpoint."""
+    # Copies: leaves that share memory could not be donated.
+    run = _Run(jax.tree.map(partial(jnp.array, copy=True), algorithm.init(basis)), chunks=0, points=0, outside=0)
+    if file is not None and file.path.exists():
+        run = file.load(run)
+    resumed = run.chunks
+    for number, chunk in enumerate(source):
+        if number < resumed:
+            continue
+        waiting: Array | int = 0
+        state, points, out = run.state, run.points, run.outside
+        for x, present in _pieces(number, chunk):
+            points += x.shape[0] if present is None else int(present.sum())
+            state, found = _absorb(state, basis, x, present, algorithm, drop)
+            # One piece may wait while the next is read, no more: an unbounded queue would hold the whole stream.
+            out += int(waiting)
+            waiting = found
+        run = _Run(state, number + 1, points, out + int(waiting))
+        if file is not None and (run.chunks - resumed) % save_every == 0:
+            file.save(run)
+    if file is not None and run.chunks > resumed:
+        file.save(run)
+    return run
 
 
 @partial(jax.jit, static_argnames=("algorithm", "drop"), donate_argnums=0)
@@ -136,23 +149,19 @@ def _range(source: Iterable[Any]) -> tuple[Array, Array]:
     return jnp.asarray(min(a for a, _ in ends)), jnp.asarray(max(b for _, b in ends))
 
 
-def _pieces(number: int, chunk: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def _pieces(number: int, chunk: ArrayLike) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """A chunk in pieces whose lengths are powers of two: few shapes, so few compilations, whatever the lengths."""
     x = _checked(number, chunk)
     for start in range(0, x.shape[0], CHUNK):
         piece = x[start : start + CHUNK]
         room = 1 << max(piece.shape[0] - 1, 1).bit_length()
-        if room == piece.shape[0]:
-            yield piece, None
-        else:
-            yield np.pad(piece, (0, room - piece.shape[0])), np.arange(room) < piece.shape[0]
+        yield padded(piece, room), None if room == piece.shape[0] else np.arange(room) < piece.shape[0]
 
 
-def _checked(number: int, chunk: Any) -> np.ndarray:
+def _checked(number: int, chunk: ArrayLike) -> np.ndarray:
     x = checks.as_host_floats(f"chunk {number}", chunk).reshape(-1)
-    limit = checks.largest(x.dtype)
-    if x.size and not (x.min() >= -limit and x.max() <= limit):
-        raise ValueError(not_finite(f"chunk {number}", x, np.abs(x) <= limit))
+    if x.size and checks.usable_ends(x) is None:
+        raise ValueError(not_finite(f"chunk {number}", x, checks.finite(x)))
     return x
 
 

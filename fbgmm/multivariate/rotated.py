@@ -1,4 +1,4 @@
-"""Densities in several dimensions: rotations and fixed-basis mixtures in turn, until what is left is standard normal.
+"""Densities in several dimensions by Gaussianisation: rotations and marginal mixtures in turn until all is normal.
 
     x ──standardise──▶ rotate ──▶ each coordinate to normal ──▶ rotate ──▶ each coordinate to normal ──▶ … ──▶ z
 
@@ -10,7 +10,7 @@ Malo 2011). Without a rotation it is the product of the marginals, the paper's m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array, Float, Key
+from .._typing import Array, ArrayLike, Float, Key
 from ..algorithms import algorithm2
-from ..basis import data_range, t_bound
+from ..basis import N, T, data_range, t_bound
 from ..evaluation.normal_scores import from_normal, map_inside, to_normal
-from ..fitting.engine import Options, fit_arrays
+from ..fitting.engine import Options, fit_points
+from ..fitting.prepare import Points
 from ..mixture import Mixture
 
 _EXACT = jax.lax.Precision.HIGHEST
@@ -69,7 +70,7 @@ class Rotated:
             raise TypeError("this density has no batch axes to index")
         return jax.tree.map(lambda leaf: leaf[index], self)
 
-    def log_prob(self, x: Any) -> Float[Array, "..."]:
+    def log_prob(self, x: ArrayLike) -> Float[Array, "..."]:
         """log p(x), in nats; finite however far out x is.
 
         Args:
@@ -83,11 +84,11 @@ class Rotated:
         """
         return _at(_log_density, self, self._points("x", x))[..., 0]
 
-    def to_normal(self, x: Any) -> Float[Array, "... D"]:
+    def to_normal(self, x: ArrayLike) -> Float[Array, "... D"]:
         """z, standard normal where x has this density; shapes as in `log_prob`."""
         return _at(_to_normal, self, self._points("x", x))
 
-    def from_normal(self, z: Any) -> Float[Array, "... D"]:
+    def from_normal(self, z: ArrayLike) -> Float[Array, "... D"]:
         """x with to_normal(x) = z, to rounding; shapes as in `log_prob`."""
         return _at(_from_normal, self, self._points("z", z))
 
@@ -101,7 +102,7 @@ class Rotated:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         return _at(_from_last, self, self.marginals[..., -1, :].sample(key, shape))
 
-    def _points(self, name: str, x: Any) -> Array:
+    def _points(self, name: str, x: ArrayLike) -> Array:
         x = checks.as_floats(name, x)
         if x.ndim < 1 or x.shape[-1] != self.dimensions:
             raise ValueError(
@@ -115,7 +116,7 @@ class Rotated:
 
 
 @partial(jax.jit, static_argnums=0)
-def _at(f: Any, model: Rotated, x: Array) -> Array:
+def _at(f: Callable[[Rotated, Array], Array], model: Rotated, x: Array) -> Array:
     """f(model, points) for one density, points of shape (P, D), mapped over the batch."""
     batch, D = model.batch_shape, model.dimensions
     shape = jnp.broadcast_shapes(x.shape[:-1], batch)
@@ -130,9 +131,9 @@ def _at(f: Any, model: Rotated, x: Array) -> Array:
 def _forward(model: Rotated, x: Array) -> tuple[Array, Array]:
     """z and log |dz/dx|, shapes (P, D) and (P,), for one density."""
 
-    def layer(state: tuple[Array, Array], parts: Any) -> tuple[tuple[Array, Array], None]:
+    def layer(state: tuple[Array, Array], one: tuple[Array, Mixture]) -> tuple[tuple[Array, Array], None]:
         y, log_slope = state
-        rotation, marginals = parts
+        rotation, marginals = one
         turn = jax.vmap(to_normal, in_axes=(0, 0, 1), out_axes=1)
         y, slopes = turn(marginals.basis, marginals.pi, _times(y, rotation))
         return (y, log_slope + jnp.sum(slopes, axis=1)), None
@@ -160,8 +161,8 @@ def _from_last(model: Rotated, y: Array) -> Array:
     """Points from their coordinates under the last marginals."""
     last = model.rotations.shape[0] - 1
 
-    def layer(y: Array, parts: Any) -> tuple[Array, None]:
-        rotation, marginals = parts
+    def layer(y: Array, one: tuple[Array, Mixture]) -> tuple[Array, None]:
+        rotation, marginals = one
         return _times(_undo(marginals, y), rotation.T), None
 
     y = _times(y, model.rotations[last].T)
@@ -179,7 +180,9 @@ def _times(x: Array, rotation: Array) -> Array:
     return jnp.matmul(x, rotation, precision=_EXACT)
 
 
-def fit_rotated(x: Any, rounds: int = 4, n: int = 200, t: float = 2.0, *, weights: Any = None) -> Rotated:
+def fit_rotated(
+    x: ArrayLike, rounds: int = 4, n: int = N, t: ArrayLike = T, *, weights: ArrayLike | None = None
+) -> Rotated:
     """Fits a density to data in several dimensions, or to many data sets in one compiled call.
 
     Each round turns the data onto their principal axes and maps every coordinate to normal by a fixed-basis mixture of
@@ -215,18 +218,18 @@ def fit_rotated(x: Any, rounds: int = 4, n: int = 200, t: float = 2.0, *, weight
         >>> bool(turned.log_prob(x).mean() > apart.log_prob(x).mean() + 1.5)
         True
     """
-    x = checks.as_floats("x", x)
-    if x.ndim not in (2, 3) or 0 in x.shape:
-        raise ValueError(f"x has shape {x.shape}; allowed: (N, D) or (B, N, D), none of them 0")
-    w = checks.as_weights(weights, x.shape[:-1])
-    w = jnp.ones(x.shape[:-1], x.dtype) if w is None else w.astype(x.dtype)
+    points = checks.as_floats("x", x)
+    if points.ndim not in (2, 3) or 0 in points.shape:
+        raise ValueError(f"x has shape {points.shape}; allowed: (N, D) or (B, N, D), none of them 0")
+    w = checks.as_weights(weights, points.shape[:-1])
+    w = jnp.ones(points.shape[:-1], points.dtype) if w is None else w.astype(points.dtype)
     rounds = checks.positive_integer("rounds", rounds) if rounds != 0 else 0
     n, t_max = checks.positive_integer("n", n), t_bound(t, axes=0)
-    if checks.is_concrete(x, w):
-        _check(np.asarray(x), np.asarray(w), turned=rounds > 0)
-    batch = (x, w) if x.ndim == 3 else (x[None], w[None])
-    model = _fit(*batch, jnp.asarray(t, x.dtype), rounds, n, t_max)
-    return model if x.ndim == 3 else model[0]
+    if checks.is_concrete(points, w):
+        _check(np.asarray(points), np.asarray(w), turned=rounds > 0)
+    batch = (points, w) if points.ndim == 3 else (points[None], w[None])
+    model = _fit(*batch, jnp.asarray(t, points.dtype), rounds, n, t_max)
+    return model if points.ndim == 3 else model[0]
 
 
 def _check(x: np.ndarray, w: np.ndarray, turned: bool) -> None:
@@ -239,7 +242,7 @@ def _check(x: np.ndarray, w: np.ndarray, turned: bool) -> None:
                 f"weights of {name} must be finite and at least 0; found {weights.min()} … {weights.max()}"
             )
         present = points[weights > 0]
-        if not checks.usable(present).all():
+        if not checks.finite(present).all():
             raise ValueError(f"{name} must be finite, with finite squares; found {np.abs(present).max()}")
         N, D = present.shape
         if not N and x.ndim == 3:
@@ -306,7 +309,7 @@ def _fit(x: Array, w: Array, t: Array, rounds: int, n: int, t_max: int | None) -
         pad = beyond * (high - low)
         low, high = low - pad, high + pad
         points = _drawn_in(columns, weights, t * (high - low) / n) if rounds > 1 else columns
-        gmms = fit_arrays(((points, strength * weights),), low, high, jnp.asarray(n, y.dtype), t, options)
+        gmms = fit_points(Points(points, strength * weights, low, high), jnp.asarray(n, y.dtype), t, options)
         z = map_inside(gmms.basis.low, gmms.basis.r, t, gmms.pi, columns)
         z = jnp.where(weights > 0, z, 0).reshape(B, D, N)
         return jnp.swapaxes(z, 1, 2), (rotation, jax.tree.map(lambda leaf: leaf.reshape(B, D, *leaf.shape[1:]), gmms))

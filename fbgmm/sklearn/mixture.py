@@ -1,4 +1,4 @@
-"""FixedBasisMixture: the density of one or several columns, as a scikit-learn estimator."""
+"""`FixedBasisMixture`: the density of one or several columns, as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..algorithms import Algorithm, resolve
-from ..auto.bins import thin
-from ..basis import Basis, init_basis
+from ..auto.folds import draw_folds
+from ..basis import Basis, N, T, init_basis
 from ..counts import Counts, add, count, no_counts, total
-from ..fitting.fit import ALGORITHM, N, T, fit_batch
-from ..fitting.padding import padded_length
+from ..fitting.fit import ALGORITHM, fit_batch, settings
+from ..fitting.padding import padded
 from ..mixture import Mixture
 from ..multivariate.rotated import Rotated, fit_rotated
 
@@ -69,13 +69,13 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         t: float | None = None,
         algorithm: Algorithm | int | None = None,
         *,
-        low: Any = None,
-        high: Any = None,
+        low: ArrayLike | None = None,
+        high: ArrayLike | None = None,
         outside: checks.Outside = "end",
         edges: checks.Edges = "find",
         columns: str = "independent",
         rounds: int = 4,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n = n
         self.t = t
@@ -88,7 +88,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         self.rounds = rounds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> FixedBasisMixture:
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> FixedBasisMixture:
         """Fits the density; what was fitted before is forgotten.
 
         Args:
@@ -102,8 +102,9 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         x, w = self._data(X, sample_weight, first=True, least=2)
         self._stream = None
         if self._rotated():
-            self.density_ = fit_rotated(x, self.rounds, self._n(), self._t(), weights=w)
-        elif self.n is None and self.t is None and self.algorithm is None:
+            n, t, _ = self._settings()
+            self.density_ = fit_rotated(x, self.rounds, n, t, weights=w)
+        elif settings(self.n, self.t, self.algorithm, self.edges) is None:
             _check_widths(x, w, self.low, self.high)
             rows = None if w is None else np.broadcast_to(w, x.T.shape)
             ends: Any = {"outside": self.outside, "edges": self.edges}
@@ -121,7 +122,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         return True
 
     @available_if(_additive)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> FixedBasisMixture:
+    def partial_fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> FixedBasisMixture:
         """Adds data to the fit, as a stream of parts does: the counts of all parts add up, bit by bit.
 
         The bases stay as they were made by the first part, or by `fit` with n, t or algorithm given. Give `low` and
@@ -147,17 +148,17 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         self._absorb(x, w)
         return self
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of each sample, in nats, shape (n_samples,)."""
         check_is_fitted(self)
         x, _ = self._data(X, None, first=False, least=1)
-        padded = np.broadcast_to(x[:1], (padded_length(len(x)), x.shape[1])).copy()  # few lengths, few compilations
-        padded[: len(x)] = x
-        return np.asarray(_log_density(self.density_, jnp.asarray(padded)), np.float64)[: len(x)]
+        return np.asarray(_log_density(self.density_, jnp.asarray(padded(x))), np.float64)[: len(x)]
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log density of the samples, in nats; weighted by `sample_weight`."""
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        return float(
+            np.average(self.score_samples(X), weights=None if sample_weight is None else np.asarray(sample_weight))
+        )
 
     def sample(self, n_samples: int = 1) -> np.ndarray:
         """Draws, shape (n_samples, n_features), by `random_state`."""
@@ -179,25 +180,21 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             raise ValueError("columns = 'rotated' has no count of parameters; compare such fits by cross-validation")
         if self._stream is None:
             return float(np.sum(np.asarray(self.density_.choice.parameters)))
-        return float(np.sum(np.asarray(_optimism(self._stream.counts, self.density_, self._algorithm()))))
+        return float(np.sum(np.asarray(_optimism(self._stream.counts, self.density_, self._settings()[2]))))
 
-    def bic(self, X: Any) -> float:
+    def bic(self, X: ArrayLike) -> float:
         """−2 log-likelihood of X + `effective_parameters` · log n_samples: smaller is better."""
         scores = self.score_samples(X)
         return float(-2 * scores.sum() + self.effective_parameters() * math.log(len(scores)))
 
-    def aic(self, X: Any) -> float:
+    def aic(self, X: ArrayLike) -> float:
         """−2 log-likelihood of X + 2 `effective_parameters`: smaller is better."""
         return float(-2 * self.score_samples(X).sum() + 2 * self.effective_parameters())
 
-    def _n(self) -> int:
-        return checks.positive_integer("n", N if self.n is None else self.n)
-
-    def _t(self) -> float:
-        return T if self.t is None else self.t
-
-    def _algorithm(self) -> Algorithm:
-        return resolve(ALGORITHM if self.algorithm is None else self.algorithm)
+    def _settings(self) -> tuple[int, float, Algorithm]:
+        """n, t and algorithm, with their defaults, of a fit that does not choose by itself."""
+        n, t, algorithm = settings(self.n, self.t, self.algorithm, self.edges) or (N, T, ALGORITHM)
+        return checks.positive_integer("n", n), t, resolve(algorithm)
 
     def _rotated(self) -> bool:
         if self.columns not in COLUMNS:
@@ -207,7 +204,9 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             raise ValueError(f"columns = 'rotated' takes none of algorithm, low and high; found {alone}")
         return self.columns == "rotated"
 
-    def _data(self, X: Any, sample_weight: Any, first: bool, least: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _data(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, first: bool, least: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         kinds = [np.float64, np.float32]
         X = validate_data(self, X, dtype=kinds, reset=first, ensure_min_samples=least)
         w = None
@@ -216,7 +215,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
             if not w.any():
                 raise ValueError("sample_weight must have some weight above 0; found all 0")
         x = checks.as_host_floats("X", X)
-        if not checks.usable(x).all():
+        if not checks.finite(x).all():
             raise ValueError(
                 f"X must be within ±{checks.largest(x.dtype):.3g} ({x.dtype}); found {np.abs(X).max():.3g}"
             )
@@ -224,24 +223,20 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
 
     def _start(self, x: np.ndarray, w: np.ndarray | None) -> None:
         """Empty counts on bases over the range of the data, or the given one."""
-        if self.edges != "find":
-            raise ValueError(f"edges = {self.edges!r} is for fits that choose by themselves; leave out n, t, algorithm")
+        n, t, algorithm = self._settings()
         _check_widths(x, w, self.low, self.high)
         present = x if w is None else x[w > 0]
         low, high = checks.given_range(self.low, self.high, x.shape[1:], x.dtype)
         low = jnp.asarray(present.min(axis=0)) if low is None else low
         high = jnp.asarray(present.max(axis=0)) if high is None else high
-        checks.value_range(low, high, x.dtype)
-        basis = init_basis(low, high, self._n(), self._t())
-        self._stream = _Stream(jax.vmap(self._algorithm().init)(basis), jax.vmap(no_counts)(basis))
+        basis = init_basis(low, high, n, t)
+        self._stream = _Stream(jax.vmap(algorithm.init)(basis), jax.vmap(no_counts)(basis))
         self.density_ = Mixture(basis, jnp.ones((*basis.batch_shape, basis.capacity), basis.dtype) / basis.capacity)
 
     def _absorb(self, x: np.ndarray, w: np.ndarray | None) -> _Stream:
-        room = padded_length(len(x))
-        padded, weights = np.zeros((room, x.shape[1]), x.dtype), np.zeros(room, bool if w is None else w.dtype)
-        padded[: len(x)], weights[: len(x)] = x, True if w is None else w
+        weights = padded(np.ones(len(x), bool) if w is None else w)
         basis, drop = self.density_.basis, checks.drops_outside(self.outside)
-        stream, pi = _add(self._stream, basis, padded.T, weights, self._algorithm(), drop)
+        stream, pi = _add(self._stream, basis, padded(x).T, weights, self._settings()[2], drop)
         self._stream, self.density_ = stream, Mixture(basis, pi)
         return stream
 
@@ -274,7 +269,7 @@ def _optimism(counts: Counts, gmms: Mixture, algorithm: Algorithm) -> Array:
 
     def column(counts: Counts, basis: Basis, pi: Array) -> Array:
         c = total(counts)
-        folds = thin(c)
+        folds = draw_folds(c)
 
         def without(fold: Array) -> Array:
             state = algorithm.update(algorithm.init(basis), basis, basis.mu, c - fold)
@@ -290,7 +285,7 @@ def _log_density(density: Mixture | Rotated, x: Array) -> Array:
     return density.log_prob(x) if isinstance(density, Rotated) else jnp.sum(density.log_prob(x), axis=1)
 
 
-def _check_widths(x: np.ndarray, w: np.ndarray | None, low: Any, high: Any) -> None:
+def _check_widths(x: np.ndarray, w: np.ndarray | None, low: ArrayLike | None, high: ArrayLike | None) -> None:
     """Raises ValueError for a constant column whose range is not given."""
     present = x if w is None else x[w > 0]
     constant = np.flatnonzero(present.min(axis=0) == present.max(axis=0))

@@ -1,9 +1,9 @@
-"""FixedBasisNB: naive Bayes whose class-conditional marginals are fixed-basis mixtures."""
+"""`FixedBasisNB`: naive Bayes whose class-conditional marginals are fixed-basis mixtures."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import checks
-from .._typing import Array
+from .._typing import Array, ArrayLike
 from ..basis import t_bound
 from ..fitting.fit import fit_batch
-from ..fitting.padding import padded_length
+from ..fitting.padding import padded, padded_length
 from ..mixture import Mixture
 from ..updates import step2
 
@@ -73,7 +73,7 @@ class FixedBasisNB(ClassifierMixin, BaseEstimator):
         strength: float | None = None,
         power: float | None = None,
         *,
-        priors: Any = None,
+        priors: ArrayLike | None = None,
     ):
         self.n = n
         self.t = t
@@ -81,7 +81,7 @@ class FixedBasisNB(ClassifierMixin, BaseEstimator):
         self.power = power
         self.priors = priors
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FixedBasisNB:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> FixedBasisNB:
         """Fits the marginals of all classes, and chooses what is not given.
 
         Args:
@@ -92,25 +92,25 @@ class FixedBasisNB(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: priors of another number, negative, or not of sum 1; t, strength or power not above 0; n < 1.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        x, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, label = np.unique(y, return_inverse=True)
-        w = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        w = _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         present = w > 0
         if not present.any():
             raise ValueError("sample_weight must have some weight above 0; found all 0")
-        X, label, w = X[present], label[present], w[present]
+        x, label, w = x[present], label[present], w[present]
         K = len(self.classes_)
         mass = np.bincount(label, w, K)
         self.class_prior_ = self._priors(mass / mass.sum())
-        self._low, self._width = X.min(axis=0), np.ptp(X, axis=0)
+        self._low, self._width = x.min(axis=0), np.ptp(x, axis=0)
         self.used_ = self._width > 0
         if not (self.used_.any() and np.isfinite(self._width).all()):
             raise ValueError(f"X must differ, by a finite range, in some feature; found ranges {self._width[:5]} …")
         tried = _Tried(
             _grid("t", self.t, T), _grid("strength", self.strength, STRENGTHS), _grid("power", self.power, POWERS)
         )
-        n, z = checks.positive_integer("n", self.n), self._scaled(X)
+        n, z = checks.positive_integer("n", self.n), self._scaled(x)
         gmms = _marginals(z, label, w, K, n, tried)
         i, s, j, self.loss_ = _least_loss(gmms, z, label, w, self.class_prior_, tried)
         self.t_, self.strength_, self.power_ = tried.t[i], tried.strength[s], tried.power[j]
@@ -118,22 +118,20 @@ class FixedBasisNB(ClassifierMixin, BaseEstimator):
         self.mixtures_ = replace(chosen, basis=replace(chosen.basis, t_max=t_bound(self.t_)))
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of each sample, shape (n_samples,)."""
         best = self.predict_log_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the classes, shape (n_samples, n_classes)."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Their logarithms, shape (n_samples, n_classes)."""
         check_is_fitted(self)
         z = self._scaled(validate_data(self, X, dtype=np.float64, reset=False))
-        padded = np.zeros((padded_length(len(z)), z.shape[1]), z.dtype)  # few lengths, so few compilations
-        padded[: len(z)] = z
-        likelihood = np.asarray(_log_likelihood(self.mixtures_, jnp.asarray(padded)), np.float64)[: len(z)]
+        likelihood = np.asarray(_log_likelihood(self.mixtures_, jnp.asarray(padded(z))), np.float64)[: len(z)]
         return _posterior(self.power_ * likelihood, self.class_prior_)
 
     def _priors(self, shares: np.ndarray) -> np.ndarray:
@@ -156,7 +154,7 @@ class _Tried(NamedTuple):
     power: tuple[float, ...]
 
 
-def _grid(name: str, given: Any, otherwise: tuple[float, ...]) -> tuple[float, ...]:
+def _grid(name: str, given: float | None, otherwise: tuple[float, ...]) -> tuple[float, ...]:
     if given is None:
         return otherwise
     if not 0 < float(given) <= checks.largest(np.float32):
@@ -184,14 +182,12 @@ def _least_loss(
     gmms: Mixture, z: np.ndarray, label: np.ndarray, w: np.ndarray, prior: np.ndarray, tried: _Tried
 ) -> tuple[int, int, int, float]:
     """Indices of the t, strength and power with the least leave-one-out log loss, and that loss."""
-    room = padded_length(len(z))
-    points, labels, weights = np.zeros((room, z.shape[1]), z.dtype), np.zeros(room, np.int32), np.zeros(room, z.dtype)
-    points[: len(z)], labels[: len(z)], weights[: len(z)] = z, label, w
+    data = padded(z), padded(label.astype(np.int32)), padded(w.astype(z.dtype))
     mass = np.bincount(label, w, len(prior))
     with np.errstate(divide="ignore"):
         log_prior = np.log(prior)
     arguments = [np.asarray(a, z.dtype) for a in (mass, log_prior, tried.strength, tried.power)]
-    losses = np.asarray(_losses(gmms, points, labels, weights, *arguments), np.float64)
+    losses = np.asarray(_losses(gmms, *data, *arguments), np.float64)
     s, i, j = map(int, np.unravel_index(np.nanargmin(losses), losses.shape))
     return i, s, j, float(losses[s, i, j])
 

@@ -26,7 +26,7 @@ SLOW = {
         "fbgmm.interop.scipy",
         "fbgmm.sklearn.naive_bayes",
     ),
-    *("fbgmm.algorithms.interior_point", "fbgmm.algorithms.penalised"),
+    *(f"fbgmm.algorithms.{name}" for name in ("duality_gap", "interior_point", "multi_scale", "roughness")),
 }
 
 
@@ -62,7 +62,7 @@ def test_public_names_have_a_docstring_with_an_example(name):
         assert "Example:\n    >>> import fbgmm" in doc
 
 
-NEVER_RAISES = {"init_pi", "information_loss"}
+NEVER_RAISES = {"init_pi", "information_loss", "interior_point"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -172,8 +172,8 @@ def test_bad_arguments(kwargs, error, words, unchecked_types):
 @pytest.mark.parametrize(
     ("x", "words"),
     [
-        ([], "x holds no finite points.*found 0 points"),
-        ([2.0, 2.0], r"x has no width: every point equals 2\.0"),
+        ([], "x is empty: found no points"),
+        ([2.0, 2.0], r"x has no width: found 2 points, all equal to 2\.0"),
         ([1.0, float("nan"), 3.0], "x must be finite.*found"),
         ([1.0, float("inf")], "x must be finite.*found"),
         ([[1.0, 2.0]], r"x has shape \(1, 2\); allowed: one dimension"),

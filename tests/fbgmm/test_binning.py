@@ -7,7 +7,7 @@ import pytest
 
 import fbgmm
 from fbgmm import binning as room
-from fbgmm.binning import cell_index, in_blocks, rows_at_a_time, tally
+from fbgmm.binning import cell_counts, cell_index, in_blocks, rows_at_a_time
 
 N, CELLS = 40_000, 50
 
@@ -44,14 +44,14 @@ def test_all_ways_count_alike(name, dtype):
     x = hard_data(dtype)[name]
     basis = fbgmm.init_basis(0.0, 1.0, n=CELLS)
     expected = plain(basis, x)
-    np.testing.assert_array_equal(tally(basis, jnp.asarray(x)), expected)  # chunks
+    np.testing.assert_array_equal(cell_counts(basis, jnp.asarray(x)), expected)  # chunks
     arguments = (jnp.asarray(x), basis.low, basis.r, jnp.asarray(CELLS - 1, jnp.int32))
     flat = jax.jit(lambda *a: room._flat(CELLS, *(b[None] for b in a)))(*arguments)
     np.testing.assert_array_equal(flat[0], expected)
     present = np.arange(N) % 3 == 0
-    np.testing.assert_array_equal(tally(basis, jnp.asarray(x), jnp.asarray(present)), plain(basis, x, present))
+    np.testing.assert_array_equal(cell_counts(basis, jnp.asarray(x), jnp.asarray(present)), plain(basis, x, present))
     rows = x.reshape(400, 100)
-    each = jax.vmap(lambda row: tally(basis, row))(jnp.asarray(rows))
+    each = jax.vmap(lambda row: cell_counts(basis, row))(jnp.asarray(rows))
     np.testing.assert_array_equal(each, [plain(basis, row) for row in rows])
 
 
@@ -67,7 +67,7 @@ def test_cells_agree_with_the_nearest_mean(dtype):
 def test_vmap_counts_all_rows_in_one_scatter_also_when_nested(dtype):
     x = jnp.asarray(np.random.default_rng(2).random((3, 4, 50)), dtype)
     bases = jax.vmap(lambda n: fbgmm.init_basis(0.0, 1.0, n, capacity=9))(jnp.array([2, 5, 9]))
-    nested = jax.vmap(lambda basis, rows: jax.vmap(lambda row: tally(basis, row))(rows))
+    nested = jax.vmap(lambda basis, rows: jax.vmap(lambda row: cell_counts(basis, row))(rows))
     found = nested(bases, x)
     for i in range(3):
         basis = jax.tree.map(lambda leaf, i=i: leaf[i], bases)

@@ -118,7 +118,7 @@ GMMS = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), GMM)
         (lambda: fbgmm.plot.density(GMMS), TypeError, r"one mixture; found batch shape \(2,\): take gmms\[i\]"),
         (lambda: fbgmm.plot.qq(GMM, [1.0, np.nan]), ValueError, "data must be finite .* nan at index 1"),
         (lambda: fbgmm.plot.cdf(GMM, [[1.0]]), ValueError, r"data has shape \(1, 1\); allowed"),
-        (lambda: fbgmm.plot.density(GMM, []), ValueError, r"data has shape \(0,\); allowed"),
+        (lambda: fbgmm.plot.density(GMM, []), ValueError, "data is empty; allowed: some points"),
         (lambda: fbgmm.plot.density(GMM, ["a"]), TypeError, "data has dtype"),
         (lambda: fbgmm.plot.batch(GMM), ValueError, r"one batch axis; found batch shape \(\)"),
         (lambda: fbgmm.plot.batch(GMMS, labels=["a"]), ValueError, "labels must hold 2 names.* found 1"),

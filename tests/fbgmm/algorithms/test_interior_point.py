@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 import fbgmm
 from fbgmm.algorithms import fine_counts as fine
-from fbgmm.algorithms.interior_point import maximise
+from fbgmm.algorithms.convolution import kernel
 from fbgmm.algorithms.maximum_likelihood import log_likelihood
 from fbgmm.basis import init_basis
 from fbgmm.testing import check_algorithm
@@ -53,17 +53,6 @@ def test_the_gap_after_twenty_iterations(n, t, dtype):
         assert -1e-5 < float(gap) <= (1e-6 if dtype == np.float64 else 2e-5), name
 
 
-@pytest.mark.parametrize("t", [1.0, 3.0, 8.0])
-def test_sixteen_iterations_do_in_float64(t, dtype):
-    if dtype == np.float32:
-        pytest.skip("the figures of float64")
-    x = samples()["narrow peak"]
-    basis, counts = counted(x, 200, t, dtype)
-    w = fine.shares(fine.total(counts))
-    gaps = [fbgmm.duality_gap(fine.shares(maximise(basis, w, iterations=i)), basis, counts) for i in (4, 16)]
-    assert gaps[1] < 1e-9 < 1e-4 < gaps[0]
-
-
 def test_the_gap_is_that_of_the_definition(dtype):
     basis, counts = counted(samples()["edge"], 60, 2.0, dtype)
     w, A = np.asarray(fine.shares(fine.total(counts)), float), gaussians_at_bins(basis, 4)
@@ -75,7 +64,7 @@ def test_the_gap_is_that_of_the_definition(dtype):
 
 def test_the_gap_bounds_what_is_missing(dtype):
     basis, counts = counted(samples()["narrow peak"], 100, 3.0, dtype)
-    w, points = fine.shares(fine.total(counts)), fine.kernel(basis, 4)
+    w, points = fine.shares(fine.total(counts)), kernel(basis)
 
     def reached(pi):
         return float(log_likelihood(w, points.apply(pi)))
@@ -154,9 +143,7 @@ def test_little_data(dtype):
     assert np.isfinite(narrow.pi).all()
 
 
-def test_wrong_shapes_and_options(unchecked_types):
+def test_wrong_shapes(unchecked_types):
     basis = init_basis(0.0, 1.0, 4)
     with pytest.raises(ValueError, match=r"pi must have shape \(4,\).*found \(5,\)"):
         fbgmm.duality_gap(jnp.ones(5), basis, ALGORITHM.init(basis))
-    with pytest.raises(ValueError, match="iterations must be a whole number"):
-        fbgmm.interior_point(iterations=0)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import fbgmm
-from fbgmm.auto.all_widths import fit_scales
+from fbgmm.auto.all_widths import fit_all_widths
 from fbgmm.auto.octaves import BINS, SIGMAS
 
 
@@ -217,7 +217,7 @@ def test_all_widths_at_once_keep_a_spike_and_a_slab(dtype):
     at = (np.arange(BINS) + 0.5) / BINS
     truth = 0.5 * stats.norm.pdf(at, 0.5, 0.15) + 0.5 * stats.norm.pdf(at, 0.5, 0.004)
     shares = jnp.asarray(np.stack([truth / truth.sum()] * 2), dtype)
-    run = jax.jit(fit_scales)
+    run = jax.jit(fit_all_widths)
     weights, found = run(shares, shares * BINS, jnp.asarray(1e5, dtype), jnp.asarray(0))
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-4)
     assert np.abs(np.asarray(found)[-1, -1] - truth).mean() < 0.1

@@ -10,11 +10,12 @@ from scipy import stats
 
 from benchmarks.everyday.kinds import KINDS, draw
 from fbgmm.auto import bins, octaves
-from fbgmm.auto.choose import split
 from fbgmm.auto.coordinate import GRADES, coordinate, h_of, u_of, x_of
 from fbgmm.auto.final_basis import cells_of
-from fbgmm.auto.free_mixtures import densities, fit_free
-from fbgmm.auto.prepare import prepare
+from fbgmm.auto.folded_counts import fold_counts
+from fbgmm.auto.folds import draw_folds
+from fbgmm.auto.free_mixtures import densities, fit_free_mixtures
+from fbgmm.auto.read_sample import read_sample
 from fbgmm.auto.report import NUMBERS
 from fbgmm.auto.subsample import SIZE, drawn, sorted_sample
 from tests.conftest import X64
@@ -79,7 +80,7 @@ def test_the_sample_of_long_data_has_no_point_twice():
 
 def test_folds_are_whole_and_add_up(dtype):
     counts = jnp.asarray(np.random.default_rng(0).poisson(np.linspace(0, 60, octaves.BINS)), dtype)
-    folds = np.asarray(bins.thin(counts))
+    folds = np.asarray(draw_folds(counts))
     np.testing.assert_allclose(folds.sum(0), counts)
     np.testing.assert_array_equal(folds, np.round(folds))
     assert folds.min() >= 0
@@ -154,17 +155,17 @@ def test_numpy_and_jax_do_the_same():
     arguments = x.min(), x.max(), np.int32(0), np.float32(x.size)
     sample = sorted_sample(x, np.ones_like(x))
     with np.errstate(all="ignore"):
-        ours = prepare(sample, *arguments)
+        ours = read_sample(sample, *arguments)
         counts = bins.count_sample(ours.edges, sample)
-        folds = split(counts, ours, np.int32(-1))
-    theirs = jax.jit(prepare)(jax.tree.map(jnp.asarray, sample), *arguments)
+        folds = fold_counts(counts, ours, np.int32(-1))
+    theirs = jax.jit(read_sample)(jax.tree.map(jnp.asarray, sample), *arguments)
     assert ours.bend == theirs.bend == 1
     assert ours.mirror == theirs.mirror
     near = partial(np.testing.assert_allclose, rtol=2e-3 if not X64 else 1e-4, atol=1e-5)
     jax.tree.map(near, ours.at, theirs.at)
     jax.tree.map(near, ours.tails, theirs.tails)
     assert np.mean(ours.resolved != theirs.resolved) < 0.01
-    jax.tree.map(near, folds, jax.jit(split)(jnp.asarray(counts), jax.tree.map(jnp.asarray, ours), np.int32(-1)))
+    jax.tree.map(near, folds, jax.jit(fold_counts)(jnp.asarray(counts), jax.tree.map(jnp.asarray, ours), np.int32(-1)))
 
 
 @pytest.mark.parametrize("law", ["normal", "exponential", "standard_cauchy"])
@@ -186,7 +187,7 @@ def test_free_mixtures_find_two_clumps(dtype):
     at = (np.arange(octaves.BINS) + 0.5) / octaves.BINS
     truth = 0.3 * stats.norm.pdf(at, 0.3, 0.05) + 0.7 * stats.norm.pdf(at, 0.7, 0.1)
     shares = jnp.asarray(np.stack([truth / truth.sum()] * 6), dtype)
-    found = np.asarray(jax.jit(lambda s: densities(fit_free(s)))(shares))
+    found = np.asarray(jax.jit(lambda s: densities(fit_free_mixtures(s)))(shares))
     error = np.abs(found[:, -1] - truth).mean(axis=-1)
     assert error[NUMBERS.index(2)] < 0.02
     assert error[NUMBERS.index(1)] > 0.2

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 import fbgmm
-from fbgmm.fitting.shards import _compiled as compiled
+from fbgmm.fitting.shards import _on_one_device as compiled
 from tests import oracle
 
 NS, TS = (10, 37, 200, 1000), (0.4, 1.0, 3.0)

@@ -1,4 +1,4 @@
-"""What is read from the sample of one data set before anything is fitted: coordinate, edges of the bins, ends, tails.
+"""What `fit(x)` reads from a sample before anything is fitted: coordinate, edges of the bins, mirrored ends, tails.
 
 The coordinate, and the ends of the range at which the data are mirrored, are those of the best of eight kernel density
 estimates in cross-validation.
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import AnyArray, Bool, Float
-from .bins import bin_edges, count_sample, heavy_bins, resolved, spread, thin
+from .bins import bin_edges, count_sample, heavy_bins, resolved, spread
 from .coordinate import GRADES, Coordinate, coordinate, h_of
-from .namespace import each, in_turn, log_of_sum, namespace
+from .folds import draw_folds, scores
+from .namespace import log_of_sum, map_in_turn, map_rows, namespace
 from .octaves import BINS, RATIOS, all_coarser, densities
-from .one_width import scores
 from .subsample import Sample
 from .tails import Tail, tails
 
@@ -34,7 +34,7 @@ BEND_EVIDENCE = 7.0, 0.02
 each point. Halved L1 .984, doubled 1.005."""
 
 
-class Prepared(NamedTuple):
+class SampleFacts(NamedTuple):
     """What is read from the sample of one data set.
 
     Attributes:
@@ -62,7 +62,7 @@ class Prepared(NamedTuple):
     given: AnyArray
 
 
-def prepare(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> Prepared:
+def read_sample(sample: Sample, low: AnyArray, high: AnyArray, given: AnyArray, total: AnyArray) -> SampleFacts:
     """Reads it from the sample, in numpy or in JAX.
 
     Args:
@@ -81,18 +81,18 @@ def prepare(sample: Sample, low: Any, high: Any, given: Any, total: Any) -> Prep
     distinct = 1 - xp.sum(sample.tied * present) / xp.maximum(xp.sum(present), 1)
     seen_at = resolved(edges, sample)
     heavy = heavy_bins(edges, seen_at, sample)
-    return Prepared(sample, at, edges, seen_at, heavy, mirror, tails(sample, total, least), distinct, bend, given)
+    return SampleFacts(sample, at, edges, seen_at, heavy, mirror, tails(sample, total, least), distinct, bend, given)
 
 
-def _coordinate_and_ends(sample: Sample, low: Any, high: Any) -> tuple[Coordinate, Any, Any]:
+def _coordinate_and_ends(sample: Sample, low: AnyArray, high: AnyArray) -> tuple[Coordinate, Any, Any]:
     """The coordinate, which of `GRADES` it has, and at which ends the data are mirrored."""
     xp = namespace(sample.x)
-    ats = each(lambda grade: coordinate(sample, low, high, grade), xp.asarray(GRADES, low.dtype))
+    ats = map_rows(lambda grade: coordinate(sample, low, high, grade), xp.asarray(GRADES, low.dtype))
     seen = xp.sum(sample.w)
     coarse = high - low > BEND_RANGE * xp.minimum(seen / BEND_POINTS, 1) * xp.min(ats.h[1])
     if xp is np and not coarse:  # the bent one need not be tried
         ats = Coordinate(*(leaf[:1] for leaf in ats))
-    evidence = each(lambda at: _evidence(sample, at), ats)  # by coordinate and ends that are mirrored
+    evidence = map_rows(lambda at: _evidence(sample, at), ats)  # by coordinate and ends that are mirrored
     evidence = evidence - EDGE_EVIDENCE * xp.asarray([[0, 1, 1, 2]])
     best = xp.max(evidence, axis=1)
     gained = best[-1] - best[0] > BEND_EVIDENCE[0] + BEND_EVIDENCE[1] * seen
@@ -106,20 +106,20 @@ def _evidence(sample: Sample, at: Coordinate) -> Any:
     xp = namespace(at.x)
     edges = bin_edges(at)
     counts = count_sample(edges, sample)
-    both = spread(xp.concatenate([thin(counts), counts[None]]), resolved(edges, sample))
+    both = spread(xp.concatenate([draw_folds(counts), counts[None]]), resolved(edges, sample))
     folds, total = both[:-1], both[-1]
     row = all_coarser(shares_of(total[None] - folds))[None]
     wide = RATIOS[1:]  # one width of each octave will do
-    score = in_turn(lambda mirror: log_of_sum(scores(densities(row, mirror, wide), folds)), xp.arange(4))
+    score = map_in_turn(lambda mirror: log_of_sum(scores(densities(row, mirror, wide), folds)), xp.arange(4))
     return score - xp.sum(total * xp.log(h_of(at, centres(total))))
 
 
-def shares_of(counts: Any) -> Any:
+def shares_of(counts: AnyArray) -> Any:
     """Counts as shares of their sum."""
     xp = namespace(counts)
     return counts / xp.maximum(xp.sum(counts, axis=-1, keepdims=True), 1e-30)
 
 
-def centres(like: Any) -> Any:
+def centres(like: AnyArray) -> Any:
     """Of the bins, in u."""
     return ((namespace(like).arange(BINS) + 0.5) / BINS).astype(like.dtype)
