@@ -115,8 +115,17 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
     """The arrays for a kind of value. Of a density the polynomials hold the scale: so its exponent is not rounded."""
     pieces = tables.cdf if kind == "cdf" else tables.log_density
     if kind == "density":
-        scaled = pieces.coefficients * np.exp(pieces.offset)
-        pieces = pieces._replace(coefficients=scaled, offset=np.zeros_like(pieces.offset))
+        # Below the least number the density is 0. Where its scale alone is, but not all of the piece, it is summed.
+        least, steep = math.log(np.finfo(dtype).tiny), np.abs(pieces.slope) + pieces.curvature / 2
+        nothing = pieces.offset + steep < least
+        scale = np.where(nothing, 0, np.exp(pieces.offset))
+        pieces = pieces._replace(
+            coefficients=pieces.coefficients * scale,
+            offset=np.zeros_like(scale),
+            slope=np.where(nothing, 0, pieces.slope),
+            curvature=np.where(nothing, 0, pieces.curvature),
+            hard=~nothing & (pieces.hard | (pieces.offset < least + 30) | (steep > 60)),
+        )
     at = tables.at_edges
     found = OnDevice(
         at, tables.shape.centre, tables.shape.half, pieces, tables.heights if kind == "cdf" else np.zeros(1)

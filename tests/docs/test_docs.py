@@ -52,7 +52,7 @@ def _installed(name):
 
 @pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.name)
 def test_drawings_fit_the_column_of_the_site(page):
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+    for language, block in re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
         if not language:
             assert max(map(len, block.splitlines())) <= 72, block
 

@@ -171,7 +171,7 @@ def test_all_figures_are_written_by_name(study, tmp_path, monkeypatch, capsys):
 
 def test_it_is_not_drawn_unless_asked_for_and_is_named_among_what_is_allowed(tmp_path, capsys):
     assert main(["mnis", "--out", str(tmp_path)]) == 2
-    assert "loss_t, mnist" in capsys.readouterr().err
+    assert "overview, mnist" in capsys.readouterr().err
 
 
 def test_no_digits_are_an_error_that_says_what_to_do(tmp_path, monkeypatch, capsys):

@@ -21,7 +21,7 @@ from benchmarks.mnist.methods import METHODS
 from benchmarks.mnist.report import INDEPENDENT, OURS, SW
 from benchmarks.paper import sweep
 from benchmarks.paper.config import Cell
-from fbgmm.nn.digits.training import Settings, train
+from fbgmm.nn.digits.training import AutoencoderSettings, train
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +36,7 @@ def identities():
     found = {name: accuracy_cells._identity(accuracy.measure, name) for name in (*RIVALS, "auto", "roughness")}
     found |= {f"everyday, {name}": accuracy_cells._identity(everyday.measure, name) for name in ("auto", "khisto")}
     found |= {f"digits, {name}": mnist_cells.identity("digits", name, mnist_case.FULL) for name in METHODS}
-    found["autoencoder"] = cells.identity(train, Settings())
+    found["autoencoder"] = cells.identity(train, AutoencoderSettings())
     found["judge"] = cells.identity(judge, 6)
     found["sweep"] = sweep.identity(Cell("normal", 2, 8, 2.0, 100, 0, 4, "float32"))
     return found
@@ -172,7 +172,7 @@ class Estimator:
         (functools.partial(np.add, 1), functools.partial(np.add, 2)),
         (Estimator(1), Estimator(2)),
         (Estimator(1).fit, Estimator(2).fit),
-        (Settings(), Settings(epochs=1)),
+        (AutoencoderSettings(), AutoencoderSettings(epochs=1)),
         (np.zeros(2), np.zeros(3)),
         (jax.random.key(0), jax.random.key(1)),
         ({"t": 1.0}, {"t": 2.0}),

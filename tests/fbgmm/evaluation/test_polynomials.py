@@ -81,6 +81,15 @@ def test_many_points_against_sums_of_all_components(gmm):
     np.testing.assert_allclose(gmm.cdf(x), below, rtol=0, atol=accuracy)
 
 
+def test_densities_beyond_the_least_number_are_zero(dtype):
+    """Between a spike and its neighbours the logarithm falls to −10¹⁶ within a cell."""
+    x = np.abs(np.random.default_rng(0).standard_normal(60)).astype(dtype)
+    gmm = fbgmm.fit(x, low=0.0, edges="low")
+    at = np.linspace(-3, 5, 4 * FEW).astype(dtype)
+    expected = np.exp(exact(gmm, at)[0])
+    np.testing.assert_allclose(gmm.prob(at), expected, rtol=1e-5, atol=1e-37)
+
+
 def test_few_points_are_those_of_many(gmm):
     x = points(gmm)
     for name in ("log_prob", "cdf"):
