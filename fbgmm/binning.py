@@ -3,7 +3,7 @@
 What is fast depends on the shape and the platform; `python -m benchmarks speed` measures it. On a CPU, XLA's scatter
 costs about the same for each point whatever the number of cells, as long as indices and counts stay in cache: long rows
 are therefore counted in chunks, and many short rows in blocks, each one flat scatter. On other platforms all rows are
-one flat scatter, whose additions run in parallel.
+counted at once, in the way that `fbgmm.counting.ways` has for the shape.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from jax.custom_batching import custom_vmap
 from . import checks
 from ._typing import Array, Bool, Float, Int
 from .basis import Basis
+from .counting.ways import histograms
 
 _CHUNK = 1 << 14  # points of a long row whose indices are made at a time
 _BLOCK_POINTS = 1 << 18  # of several short rows
@@ -65,7 +66,7 @@ def _rows_counted(capacity: int) -> Callable[..., Array]:
     @custom_vmap
     def rows(*arguments: Array) -> Array:
         return jax.lax.platform_dependent(
-            *arguments, cpu=lambda *a: _on_cpu(capacity, *a), default=lambda *a: _flat(capacity, *a)
+            *arguments, cpu=lambda *a: _on_cpu(capacity, *a), default=lambda *a: on_accelerator(capacity, *a)
         )
 
     @rows.def_vmap
@@ -107,6 +108,24 @@ def in_blocks(f: Callable[[Any], Any], rows: Any, size: int) -> Any:
 
     empty = [jnp.zeros((count, *leaf.shape[1:]), leaf.dtype) for leaf in jax.eval_shape(block, 0)]
     return jax.tree.unflatten(structure, jax.lax.fori_loop(0, -(-count // size), write, empty))
+
+
+def on_accelerator(
+    capacity: int, x: Array, low: Array, r: Array, last: Array, present: Array | None = None
+) -> Int[Array, "B n"]:
+    """Counts of all rows at once: x (B, N), low, r and the last cell's index (B,), present (B, N)."""
+    index = _index(x, low[:, None], r[:, None], last[:, None], capacity)
+    return histograms(jnp.where(checks.usable(x, present), index, capacity), None, capacity)
+
+
+def cell_sums(index: Int[Array, " N"], values: Array, capacity: int) -> Array:
+    """Sums of the values in each of so many cells, shape (capacity,), in the values' dtype."""
+    return jax.lax.platform_dependent(
+        index,
+        values,
+        cpu=lambda index, values: jax.ops.segment_sum(values, index, capacity),
+        default=lambda index, values: histograms(index[None], values[None], capacity)[0],
+    )
 
 
 def _on_cpu(capacity: int, x: Array, *rest: Array) -> Array:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from . import checks
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .binning import cell_counts, cell_index
+from .binning import cell_counts, cell_index, cell_sums
 
 _WORD = 20  # bits kept in `units`; the rest is carried into `blocks`
 
@@ -55,9 +55,9 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Array | None = None) -> 
         return _carry(no_counts(basis)._replace(units=cell_counts(basis, x, weights)))
     index, present = cell_index(basis, x), jnp.where(checks.usable(x, weights), weights, 0)
     if not jnp.issubdtype(weights.dtype, jnp.floating):
-        units = jax.ops.segment_sum(present.astype(jnp.int32), index, basis.capacity)
+        units = cell_sums(index, present.astype(jnp.int32), basis.capacity)
         return _carry(no_counts(basis)._replace(units=units))
-    return no_counts(basis)._replace(weight=jax.ops.segment_sum(present.astype(basis.dtype), index, basis.capacity))
+    return no_counts(basis)._replace(weight=cell_sums(index, present.astype(basis.dtype), basis.capacity))
 
 
 def add(a: Counts, b: Counts) -> Counts:

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FLOORS = [
     ("_typing", "status", "sources", "atomic", "checks", "compiling", "error_messages"),
+    ("counting",),
     ("basis", "binning", "counts", "updates", "bandwidth"),
     ("evaluation",),
     ("auto.report", "auto.namespace", "auto.octaves"),

@@ -1,0 +1,120 @@
+"""Every way of counting on an accelerator against numpy, on the CPU: Pallas in its interpreter."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fbgmm
+from fbgmm.binning import on_accelerator
+from fbgmm.counting import ways
+from fbgmm.counting.matrix_kernel import MOST_CELLS, multiplied
+from fbgmm.counts import count, total
+
+SHAPES = [(1, 20_000, 200), (30, 100, 50), (2, 9_000, 700)]  # one row; short rows; several programs and blocks of cells
+
+
+def indices(rows, points, cells):
+    """By name: cells of the points, some of them absent (index `cells`)."""
+    rng = np.random.default_rng(0)
+    random = rng.integers(0, cells, (rows, points), dtype=np.int32)
+    padded = random.copy()
+    padded[:, -points // 3 :] = cells
+    padded[-1] = cells  # a row without points
+    return {
+        "random": random,
+        "sorted": np.sort(random, axis=1),
+        "constant": np.full((rows, points), cells // 2, np.int32),
+        "first and last": rng.choice(np.array([0, cells - 1], np.int32), (rows, points)),
+        "padded": padded,
+    }
+
+
+def plain(index, values, cells):
+    """numpy's count of each row, in float64."""
+    values = np.ones(index.shape) if values is None else values.astype(float)
+    return np.stack([np.bincount(i, v, cells + 1)[:cells] for i, v in zip(index, values, strict=True)])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", list(ways.WAYS))
+def test_counts_and_sums_are_numpys(name, shape):
+    cells = shape[-1]
+    way = jax.jit(lambda index, values: ways.WAYS[name](index, values, cells))
+    weights = np.random.default_rng(1).random(shape[:2], np.float32)
+    for kind, index in indices(*shape).items():
+        counts = way(index, None)
+        assert counts.dtype == jnp.int32
+        np.testing.assert_array_equal(counts, plain(index, None, cells), err_msg=kind)
+        sums, expected = way(index, weights), plain(index, weights, cells)
+        assert sums.dtype == jnp.float32
+        bound = np.finfo(np.float32).eps * plain(index, None, cells) * expected  # of adding in any order
+        assert (np.abs(sums - expected) <= bound).all(), kind
+
+
+@pytest.mark.parametrize("name", ["scatter", "replicated", "comparison"])
+def test_integer_weights_are_summed_exactly(name):
+    index = indices(*SHAPES[1])["padded"]
+    weights = np.random.default_rng(2).integers(0, 1000, index.shape, dtype=np.int32)
+    found = ways.WAYS[name](jnp.asarray(index), jnp.asarray(weights), SHAPES[1][-1])
+    assert found.dtype == jnp.int32
+    np.testing.assert_array_equal(found, plain(index, weights, SHAPES[1][-1]))
+
+
+def test_an_accelerators_count_is_the_cpus(dtype):
+    x = np.random.default_rng(3).normal(0.5, 1, (7, 500)).astype(dtype)
+    x[0, :5] = np.nan, np.inf, -np.inf, 0.0, 1.0
+    basis = fbgmm.init_basis(0.0, 1.0, n=20)
+    present = np.arange(x.size).reshape(x.shape) % 3 > 0
+    low, r = (jnp.full(7, end, dtype) for end in (basis.low, basis.r))
+    found = on_accelerator(20, jnp.asarray(x), low, r, jnp.full(7, 19), jnp.asarray(present))
+    expected = jax.vmap(lambda x, w: total(count(basis, x, w)))(jnp.asarray(x), jnp.asarray(present))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [("0.10.1", "scatter"), ("0.10.2", "comparison"), ("0.11.0", "comparison"), ("0.11.1", "scatter")],
+)
+def test_floats_take_no_scatter_where_the_compiler_is_slow_at_it(version, taken, monkeypatch):
+    monkeypatch.setattr(ways, "compiler", lambda: version)
+    index, values = jnp.zeros((1, 4), jnp.int32), jnp.ones((1, 4))
+    made = str(jax.make_jaxpr(lambda i, v: ways.histograms(i, v, 3))(index, values))
+    assert ("scatter-add" in made) == (taken == "scatter")
+    assert ways.way(3, floating=True) == taken
+    assert ways.way(3, floating=False) == "scatter"
+
+
+def test_one_way_can_be_taken_and_is_given_back():
+    with ways.taking("comparison"):
+        made = str(jax.make_jaxpr(lambda i: ways.histograms(i, None, 3))(jnp.zeros((1, 4), jnp.int32)))
+        assert "scatter-add" not in made
+    assert ways.way(3, floating=False) == "scatter"
+    with (
+        pytest.raises(ValueError, match=r"scatter, replicated, comparison, matrix kernel; found 'magic'"),
+        ways.taking("magic"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("cells", [200, 4096, MOST_CELLS])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_kernel_is_translated_for_nvidias_gpus(cells, weighted):
+    index = jnp.zeros((2, 20_000), jnp.int32)
+    values = jnp.ones((2, 20_000), jnp.float32) if weighted else None
+    traced = jax.jit(lambda i, v: multiplied(i, v, cells, interpret=False)).trace(index, values)
+    assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+def test_the_kernel_refuses_what_it_cannot_hold():
+    index = jnp.zeros((1, 4), jnp.int32)
+    with pytest.raises(ValueError, match="at most 16384 in the matrix kernel; found 16385"):
+        multiplied(index, None, MOST_CELLS + 1)
+    with pytest.raises(ValueError, match="float32 in the matrix kernel; found int32"):
+        multiplied(index, index, 3)
+
+
+def test_comparison_makes_no_array_of_points_times_cells():
+    index = jax.ShapeDtypeStruct((1, 10**9), jnp.int32)
+    compiled = jax.jit(lambda i: ways.WAYS["comparison"](i, None, 200)).lower(index).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 8 * 10**9  # 200 · 10^9 comparisons
