@@ -15,6 +15,10 @@ COMMANDS = {
     "tables": ("paper.tables", "Tables 1, 2 and 3 of the paper beside its own values"),
     "sweep": ("paper.sweep", "any grid of targets, methods, n, t, data sizes, seeds, metrics; goes on after a kill"),
     "speed": ("speed.run", "time and memory against the floor and the peers"),
+    "accelerator": (
+        "accelerator.run",
+        "a GPU in six minutes: correctness, ways of counting, fits, applications",
+    ),
     "constants": ("accuracy.constants", "what each constant of fit(x) is worth: losses with half and with twice of it"),
     "first_calls": ("speed.first_calls", "what the first call of each kind costs in a fresh process"),
     "accuracy": ("accuracy.run", "how well densities are estimated, beside kernel estimates and EM, on 40 densities"),

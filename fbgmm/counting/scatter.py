@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from .._typing import Array, Int
 
 COPIES = 32  # the threads of a warp, which add at the same time, each have their own
+_MOST_COUNTERS = 1 << 28  # of all rows: 1 GiB
 
 
 def scattered(index: Int[Array, "B N"], values: Array | None, capacity: int, copies: int = 1) -> Array:
@@ -29,5 +30,5 @@ def scattered(index: Int[Array, "B N"], values: Array | None, capacity: int, cop
 
 
 def replicated(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:
-    """As `scattered`, with `COPIES` counters for each cell."""
-    return scattered(index, values, capacity, COPIES)
+    """As `scattered`, with `COPIES` counters for each cell, or fewer where memory would not hold them."""
+    return scattered(index, values, capacity, max(1, min(COPIES, _MOST_COUNTERS // (index.shape[0] * capacity))))

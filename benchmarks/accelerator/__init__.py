@@ -1,0 +1,1 @@
+"""The benchmark of an accelerator: correctness, counting, fits and applications, in at most six minutes."""
