@@ -56,7 +56,7 @@ def _epoch(number: int) -> Row:
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (number, 28, 28), dtype=np.uint8)
-    settings = AutoencoderSettings(epochs=8 if number < 60_000 else 2, batch=32 if number < 60_000 else 128)
+    settings = AutoencoderSettings(epochs=2, batch=32 if number < 60_000 else 128)
     at: list[tuple[int, float]] = []
 
     def note(what: str, done: int, total: int) -> None:

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 LOW, HIGH = -4.0, 4.0
 _PART = 64  # a contender is first timed on this part of the points,
 _LONGEST = 2.0  # and left out where all of them would take more seconds
-_BUDGET = 0.5  # seconds of each contender
+_BUDGET = 0.3  # seconds of each contender
 
 
 def measure(quick: bool, out: Path) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks accelerator`: what an accelerator does, in order of worth; each row is written when measured."""
+"""`python -m benchmarks accelerator`: a device measured, in order of worth; each row is written at once."""
 
 from __future__ import annotations
 
