@@ -7,7 +7,7 @@ import pytest
 
 import fbgmm
 from fbgmm.binning import on_accelerator
-from fbgmm.counting import ways
+from fbgmm.counting import comparison, ways
 from fbgmm.counting.matrix_kernel import MOST_CELLS, multiplied
 from fbgmm.counts import count, total
 
@@ -50,6 +50,15 @@ def test_counts_and_sums_are_numpys(name, shape):
         assert sums.dtype == jnp.float32
         bound = np.finfo(np.float32).eps * plain(index, None, cells) * expected  # of adding in any order
         assert (np.abs(sums - expected) <= bound).all(), kind
+
+
+def test_a_long_row_is_compared_in_blocks_of_points(monkeypatch):
+    monkeypatch.setattr(comparison, "_POINTS", 4_000)
+    index = indices(2, 9_000, 300)["random"]
+    weights = np.full(index.shape, 0.5, np.float32)
+    found = [comparison.compared(jnp.asarray(index), w, 300) for w in (None, jnp.asarray(weights))]
+    np.testing.assert_array_equal(found[0], plain(index, None, 300))
+    np.testing.assert_array_equal(found[1], plain(index, weights, 300))
 
 
 @pytest.mark.parametrize("name", ["scatter", "replicated", "comparison"])
