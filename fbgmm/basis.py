@@ -18,7 +18,7 @@ import numpy as np
 
 from . import checks
 from ._typing import Array, ArrayLike, Bool, Float
-from .error_messages import bad_data
+from .error_messages import bad_data, warn_of_precision
 from .status import Status
 
 
@@ -27,7 +27,7 @@ from .status import Status
     data_fields=["low", "high", "r", "sigma", "means", "bounds"],
     meta_fields=["capacity", "t_max"],
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Basis:
     """n Gaussians N(mu_i, sigma²) with mu_i = low + (i + ½) r, i = 0 … n−1; or with means and widths of their own.
 
@@ -113,6 +113,10 @@ class Basis:
     def dtype(self) -> Any:
         return self.low.dtype
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a basis of the same numbers."""
+        return isinstance(other, Basis) and checks.equal(self, other)
+
     def __repr__(self) -> str:
         if self.batch_shape or not checks.is_concrete(self):
             return f"Basis(batch_shape={self.batch_shape}, capacity={self.capacity}, dtype={self.dtype})"
@@ -153,7 +157,7 @@ def init_basis(
         (2.0, 4.0)
     """
     if capacity is None:
-        n = capacity = checks.positive_integer("n", n)
+        n = capacity = checks.components(n)
     elif checks.is_concrete(n) and not ((np.asarray(n) >= 1) & (np.asarray(n) <= capacity)).all():
         raise ValueError(f"n must be between 1 and capacity = {capacity}; found {n!r}")
     t_max = t_bound(t, axes=np.ndim(t) if checks.is_concrete(t) else 0)
@@ -184,6 +188,7 @@ def init_basis_from(x: ArrayLike, n: int = N, t: ArrayLike = T, *, weights: Arra
         >>> fbgmm.init_basis_from([3.0, 1.0, 2.0], n=4).mu.tolist()
         [1.25, 1.75, 2.25, 2.75]
     """
+    x, weights = checks.points("x", x, weights)
     points = checks.as_floats("x", x)
     checks.one_dimension("x", points)
     w = checks.as_weights(weights, points.shape)
@@ -191,6 +196,7 @@ def init_basis_from(x: ArrayLike, n: int = N, t: ArrayLike = T, *, weights: Arra
     if checks.is_concrete(low, high, bad) and (bad or not low < high):
         status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
         raise ValueError(bad_data(status, points, w, None, None))
+    warn_of_precision(low, high, w)
     return init_basis(low, high, n, t)
 
 
