@@ -140,6 +140,12 @@ def _refuse_missing(name: str, value: Any) -> None:
         )
 
 
+def refuse_masked(name: str, value: Any) -> None:
+    """Raises ValueError for masked points, which scikit-learn's checks would take as they are."""
+    if _is_masked(value):
+        _refuse_missing(name, value)
+
+
 def _numbers(name: str, value: Any, array: np.ndarray) -> np.ndarray:
     """An array of Python's own numbers, such as integers of more than 64 bits, in float64."""
     items = array.reshape(-1).tolist()

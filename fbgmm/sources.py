@@ -106,7 +106,9 @@ class CsvSource:
 @contextmanager
 def text_of(file: Any) -> Iterator[Iterable[str]]:
     """The lines of a binary file or pipe, in UTF-8; uncompressed where it begins as gzip does."""
-    binary: Any = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
+    binary: Any = file if hasattr(file, "peek") else io.BufferedReader(file)
+    if binary.peek(2)[:2] == b"\x1f\x8b":
+        binary = gzip.GzipFile(fileobj=binary)
     text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
     try:
         yield text
