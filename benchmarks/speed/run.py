@@ -21,6 +21,7 @@ from ..harness import environment
 from ..harness.report import Sheet, publish
 from ..harness.timing import Timing, Work, added_memory, race
 from ..methods import registry
+from ..methods.names import ConfigError
 from .evaluation import INTERPOLATION, MIXTURES, evaluation
 
 Peer = Callable[[np.ndarray], Any]
@@ -185,6 +186,7 @@ def plot(found: list[dict[str, Any]], sizes: dict[str, int], path: Path) -> None
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="small sizes, three rounds")
+    parser.add_argument("--only", metavar="TEXT", help="the races whose name holds this, such as evaluation")
 
 
 def memory(points: int) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def stream(points: int) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks speed`."""
-    quick = arguments.quick
+    quick, only = arguments.quick, arguments.only or ""
     sizes = {f"one fit, N = {n:,}": n for n in ((10**4, 10**5) if quick else (10**4, 10**5, 10**6, 10**7))}
     shapes = ((100, 100), (1000, 100)) if quick else ((100, 1000), (1000, 1000), (10**4, 1000), (262_144, 100))
     works = {name: partial(single, n) for name, n in sizes.items()}
@@ -215,37 +217,46 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     points = 10**5 if quick else 10**6
     works |= {f"evaluation at {points:,} points, {name}": partial(evaluation, name, points) for name in MIXTURES}
     works["fit(x) alone, which chooses"] = partial(choosing, 20 if quick else 200, (1000,) if quick else (1000, 10**6))
+    chosen = {name: make for name, make in works.items() if only in name}
+    if not chosen:
+        raise ConfigError(f"--only: no race has {only!r} in its name; there are: {', '.join(works)}")
     found: list[dict[str, Any]] = []
+    record: dict[str, Any] = {"rows": found}
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("speed", total=len(works) + 3)
-        for name, make in works.items():
+        bar = progress.add_task("speed", total=len(chosen) + (0 if only else 3))
+        for name, make in chosen.items():
             progress.update(bar, description=name)
             found += rows(name, *make(), rounds=3 if quick else 15)
             progress.advance(bar)
-        progress.update(bar, description="memory")
-        held = memory(10**5 if quick else 10**7)
-        progress.advance(bar)
-        progress.update(bar, description="stream")
-        streamed = stream(10**7 if quick else 10**9)
-        progress.advance(bar)
-        command = [sys.executable, "-c", _IMPORT]
-        imports = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(5)]
-        progress.advance(bar)
-    same = {f"{b:,} fits of {n:,} points": b for b, n in shapes if n == shapes[0][1]}
-    record = {
-        "rows": found,
-        "slope_of_time_against_points": slope(found, OURS, sizes),
-        "slope_of_time_against_batch": slope(found, OURS, same),
-        "memory": held,
-        "stream": streamed,
-        "import_seconds_above_jax": float(np.median(imports)),
-        "absent": registry.absent("timed"),
-        "device": environment.device(),
-        "versions": environment.versions(),
+        if not only:
+            same = {f"{b:,} fits of {n:,} points": b for b, n in shapes if n == shapes[0][1]}
+            record["slope_of_time_against_points"] = slope(found, OURS, sizes)
+            record["slope_of_time_against_batch"] = slope(found, OURS, same)
+            for name, measure in _apart(quick).items():
+                progress.update(bar, description=name)
+                record[name] = measure()
+                progress.advance(bar)
+    record |= {"absent": registry.absent("timed"), "device": environment.device(), "versions": environment.versions()}
+    tables = sheets(found, environment.device())
+    publish(arguments.out, "speed", record, tables if only else [*tables, facts(record)], console)
+    if not only:
+        plot(found, sizes, arguments.out / "speed.png")
+
+
+def _apart(quick: bool) -> dict[str, Callable[[], Any]]:
+    """What is measured in processes of its own, by its name in the record."""
+    return {
+        "memory": partial(memory, 10**5 if quick else 10**7),
+        "stream": partial(stream, 10**7 if quick else 10**9),
+        "import_seconds_above_jax": _import_seconds,
     }
-    tables = [*sheets(found, environment.device()), facts(record)]
-    publish(arguments.out, "speed", record, tables, console)
-    plot(found, sizes, arguments.out / "speed.png")
+
+
+def _import_seconds() -> float:
+    command = [sys.executable, "-c", _IMPORT]
+    return float(
+        np.median([float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(5)])
+    )
 
 
 def facts(record: dict[str, Any]) -> Sheet:
