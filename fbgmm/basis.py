@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 from . import checks
 from ._typing import Array, ArrayLike, Bool, Float
@@ -209,18 +210,46 @@ def data_range(
     As `checks.usable` and `checks.faulty` have it. With no usable points low = inf and high = −inf.
     """
 
-    def masked() -> tuple[Array, Array]:
-        used = checks.usable(x, weights)
-        low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
-        return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
+    if weights is None:
+        return _plain_range(x)
+    return *_usable_range(x, weights), jnp.any(checks.faulty(x, weights), axis=-1)
 
-    if weights is not None:
-        return *masked(), jnp.any(checks.faulty(x, weights), axis=-1)
-    # Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the masks.
+
+def _usable_range(x: Array, weights: Array | None) -> tuple[Array, Array]:
+    used = checks.usable(x, weights)
+    low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
+    return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
+
+
+@jax.custom_jvp
+def _plain_range(x: Array) -> tuple[Array, Array, Array]:
+    return _rows_range(x)
+
+
+@_plain_range.defjvp
+def _moved(primals: tuple[Array], tangents: tuple[Array]) -> Any:
+    """An end moves as the points that lie there, on average."""
+    (x,), (dx,) = primals, tangents
+    *ends, bad = _plain_range(x)
+    at = [x == end[..., None] for end in ends]
+    moved = [jnp.sum(jnp.where(a, dx, 0), axis=-1) / jnp.maximum(jnp.sum(a, axis=-1), 1) for a in at]
+    return (*ends, bad), (*moved, np.zeros(bad.shape, jax.dtypes.float0))
+
+
+@custom_vmap
+def _rows_range(x: Array) -> tuple[Array, Array, Array]:
+    """Any leading axes. Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the
+    masks."""
     low, high = jnp.min(x, axis=-1, initial=jnp.inf), jnp.max(x, axis=-1, initial=-jnp.inf)
     limit = checks.largest(x.dtype)
     bad = ~((low >= -limit) & (high <= limit)) & (x.shape[-1] > 0)
-    return *jax.lax.cond(jnp.any(bad), masked, lambda: (low, high)), bad
+    return *jax.lax.cond(jnp.any(bad), lambda: _usable_range(x, None), lambda: (low, high)), bad
+
+
+@_rows_range.def_vmap
+def _(size: int, batched: list[bool], x: Array) -> tuple[tuple[Array, ...], tuple[bool, ...]]:
+    # All rows under one condition: of a condition for each row, vmap would run both branches.
+    return _rows_range(x), (True, True, True)
 
 
 def t_bound(t: ArrayLike, axes: int = 1) -> int | None:

@@ -102,8 +102,13 @@ LATENT = {f"digits, {OURS}", f"digits, {INDEPENDENT}"}
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
-                ("fbgmm/nn/train/loop.py", "_TOLD_EVERY = 25", "_TOLD_EVERY = 26", {"autoencoder", "judge", *DIGITS}),
-                ("fbgmm/nn/digits/latent.py", "PART_T = 16, 300", "PART_T = 17, 300", LATENT),
+                (
+                    "fbgmm/nn/train/loop.py",
+                    "_REPORT_EVERY = 25",
+                    "_REPORT_EVERY = 26",
+                    {"autoencoder", "judge", *DIGITS},
+                ),
+                ("fbgmm/nn/digits/latent.py", "CLUSTER_T = 16, 300", "CLUSTER_T = 17, 300", LATENT),
                 ("benchmarks/mnist/sliced_wasserstein.py", "GRID = 128", "GRID = 129", {f"digits, {SW}"}),
                 ("benchmarks/mnist/sample_quality.py", "def frechet_distance(", "def frechet(", DIGITS),
                 ("benchmarks/methods/rivals.py", "\nCOMPONENTS = 12", "\nCOMPONENTS = 11", {*FROM_TWELVE}),
