@@ -57,7 +57,8 @@ class Evaluator:
         if isinstance(x, jax.core.Tracer):
             return self.sums[kind](x) if x.size < FEW else self._traced(kind)(x)
         if x.size < FEW:
-            return jnp.asarray(in_numpy(kind, self.tables, np.asarray(x)), x.dtype)
+            with np.errstate(over="ignore"):  # a logarithm beyond the greatest number of the precision is −∞
+                return jnp.asarray(in_numpy(kind, self.tables, np.asarray(x)).astype(x.dtype))
         found, wrong = _evaluate(kind, self._on_device(kind, x.dtype), x)
         return self._mended(found, wrong, x, lambda x: in_numpy(kind, self.tables, x))
 
@@ -77,7 +78,8 @@ class Evaluator:
         if not where.any():
             return found
         mended = np.array(found)
-        mended[where] = exact(np.asarray(x)[where])
+        with np.errstate(over="ignore"):
+            mended[where] = exact(np.asarray(x)[where])
         return jnp.asarray(mended)
 
     def _traced(self, kind: Kind) -> Callable[[Array], Array]:
