@@ -258,7 +258,10 @@ def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Arra
 def _evaluated(kind: Kind, gmm: Mixture, x: Any) -> Array:
     """By tables where there are some; by sums for a batch, under transformations of the mixture, on accelerators."""
     x, evaluator = _points(gmm, x), gmm._evaluator
-    return _of_batch(_SUMS[kind], gmm.basis, gmm.pi, x) if evaluator is None else evaluator(kind, x)
+    if evaluator is None:
+        return _of_batch(_SUMS[kind], gmm.basis, gmm.pi, x)
+    with np.errstate(over="ignore"):  # a log density below the least number is −inf
+        return evaluator(kind, x)
 
 
 def _log_density(basis: Basis, pi: Array, x: Array) -> Array:
