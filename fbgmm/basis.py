@@ -194,10 +194,11 @@ def init_basis_from(x: ArrayLike, n: int = N, t: ArrayLike = T, *, weights: Arra
     checks.one_dimension("x", points)
     w = checks.as_weights(weights, points.shape)
     low, high, bad = data_range(points, w)
-    if checks.is_concrete(low, high, bad) and (bad or not low < high):
-        status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
-        raise ValueError(bad_data(status, points, w, None, None))
-    warn_of_precision(low, high, w)
+    if checks.is_concrete(low, high, bad):
+        if bad or not low < high:
+            status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
+            raise ValueError(bad_data(status, points, w, None, None))
+        warn_of_precision(np.asarray(low), np.asarray(high), w)
     return init_basis(low, high, n, t)
 
 

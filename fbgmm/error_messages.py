@@ -73,22 +73,19 @@ def warn_of_precision(low: Any, high: Any, weights: AnyArray | None) -> None:
     """Warns of data from low to high that lose their spread in float32, and of data weights that sum to about one.
 
     Args:
-        low, high: of one data set or several; traced ones are not looked at.
+        low, high: of one data set or several, in the precision of the data.
         weights: of one data set or several, points last.
     """
-    if not checks.is_concrete(low, high, weights):
-        return
     if low.dtype == np.float32:
-        lows, highs = (np.asarray(end, np.float64).reshape(-1) for end in (low, high))
-        far = np.maximum(abs(lows), abs(highs))
-        steps = np.asarray([np.spacing(end) for end in np.where(far < np.inf, far, 0).astype(np.float32)], np.float64)
-        narrow = np.flatnonzero((lows < highs) & (highs - lows < 256 * steps))
-        if narrow.size:
-            i = narrow[0]
-            which = f"x[{i}]" if lows.size > 1 else "x"
+        with np.errstate(invalid="ignore"):  # of rows without points
+            narrow = high - low < 2.0**-15 * np.maximum(abs(low), abs(high))
+        if np.any(narrow):
+            i = int(np.argmax(narrow))
+            first, last = float(np.ravel(low)[i]), float(np.ravel(high)[i])
+            step = float(np.spacing(np.float32(max(abs(first), abs(last)))))
             warnings.warn(
-                f"{which} spans {highs[i] - lows[i]:.3g}, but float32 resolves no more than {steps[i]:.3g} at "
-                f"{highs[i]:.6g}: subtract an offset, or set jax_enable_x64 and give float64",
+                f"{f'x[{i}]' if low.ndim else 'x'} spans {last - first:.3g}, but float32 resolves no more than "
+                f"{step:.3g} at {last:.6g}: subtract an offset, or set jax_enable_x64 and give float64",
                 PrecisionWarning,
                 stacklevel=4,
             )

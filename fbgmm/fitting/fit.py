@@ -223,8 +223,11 @@ def _warn_of_rows(asked: Request, present: Array | None) -> None:
     """As `warn_of_precision`, for the rows of a batch on the host."""
     if asked.host:
         x, w = np.asarray(asked.points.x), asked.points.weights
-        there: Any = True if present is None else np.asarray(present)
-        low, high = x.min(axis=1, where=there, initial=np.inf), x.max(axis=1, where=there, initial=-np.inf)
+        if present is None:
+            low, high = x.min(axis=1), x.max(axis=1)
+        else:
+            there = np.asarray(present)
+            low, high = np.where(there, x, np.inf).min(axis=1), np.where(there, x, -np.inf).max(axis=1)
         warn_of_precision(low, high, w)
 
 

@@ -74,7 +74,7 @@ def fit_stream(
         if not float(low) < float(high):
             raise ValueError(f"chunks has no width: found low = {float(low)}, high = {float(high)}; give low and high")
     basis = init_basis(low, high, capacity, t)
-    warn_of_precision(low, high, None)
+    warn_of_precision(np.asarray(low), np.asarray(high), None)
     file = None if checkpoint is None else _Checkpoint(Path(checkpoint), basis, drop)
     run = _fitted(source, basis, algorithm, drop, file, save_every)
     if run.points == 0:
