@@ -78,7 +78,7 @@ def warn_of_precision(low: Any, high: Any, weights: AnyArray | None) -> None:
     """
     if low.dtype == np.float32:
         with np.errstate(invalid="ignore"):  # of rows without points
-            narrow = high - low < 2.0**-15 * np.maximum(abs(low), abs(high))
+            narrow = (low < high) & (high - low < 2.0**-15 * np.maximum(abs(low), abs(high)))
         if np.any(narrow):
             i = int(np.argmax(narrow))
             first, last = float(np.ravel(low)[i]), float(np.ravel(high)[i])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -40,7 +41,8 @@ class Algorithm(NamedTuple):
     merge: Callable[[Any, Any], Any] | None = None
 
 
-class Bound(NamedTuple):
+@dataclass(frozen=True)
+class Bound:
     """A function with its first arguments: unlike closures, equal ones are equal, hash alike and can be pickled.
 
     So do algorithms made of them, which therefore share compiled programs, also with those of other processes.
