@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import fbgmm
 from benchmarks.everyday.misfit import allowed, misfit
+from fbgmm.auto.subsample import SIZE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked_types")]
 
@@ -88,7 +89,8 @@ EXAMPLES = settings(max_examples=int(os.environ["FBGMM_FUZZ"])) if "FBGMM_FUZZ" 
 def test_a_fit_that_chooses_has_the_distribution_of_any_data(pair):
     if (found := fitted(fbgmm.fit, *pair)) is not None:
         _, cdf, x = found
-        assert misfit(cdf, x)[0] <= allowed(x)
+        sample = 1 / np.sqrt(SIZE) if x.size > SIZE else 0  # longer data are judged by a sample
+        assert misfit(cdf, x)[0] <= allowed(x) + sample
 
 
 @EXAMPLES
