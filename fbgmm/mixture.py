@@ -163,10 +163,8 @@ class Mixture:
         its step (Trefethen and Weideman 2014); 64 points for each component in float32, 256 in float64.
         """
         if self._evaluator is None:
-            return _at(_entropy, self, jnp.zeros((), self.pi.dtype))
-        z, share = _trapezoids(self.pi.dtype)
-        log_g = self.log_prob(self.basis.mu[:, None] + self.basis.widths[:, None] * z[None])
-        return -jnp.sum(self.pi * (log_g @ share))
+            return _of_batch(_entropy, self.basis, self.pi)
+        return _by_trapezoids(self.basis, self.pi, self.log_prob)
 
     def report(self) -> str:
         """How `fit` chose by itself: candidates and their shares, score, effective parameters, warnings.
@@ -251,10 +249,6 @@ def _points(gmm: Mixture, x: Any, name: str = "x") -> Array:
     return points
 
 
-def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Array:
-    return _of_batch(f, gmm.basis, gmm.pi, _points(gmm, x))
-
-
 def _evaluated(kind: Kind, gmm: Mixture, x: Any) -> Array:
     """By tables where there are some; by sums for a batch, under transformations of the mixture, on accelerators."""
     x, evaluator = _points(gmm, x), gmm._evaluator
@@ -283,17 +277,15 @@ def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
     return basis.low + (i.astype(z.dtype) + 0.5) * basis.r + basis.sigma * z
 
 
-def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
-    z, share = _trapezoids(pi.dtype)
-    log_g = _log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
-    return -jnp.sum(pi * (log_g @ share))
+def _entropy(basis: Basis, pi: Array) -> Array:
+    return _by_trapezoids(basis, pi, partial(_log_density, basis, pi))
 
 
-def _trapezoids(dtype: Any) -> tuple[Array, Array]:
-    """Standard normal points of the trapezoidal rule, and their shares."""
-    z = jnp.linspace(-9.0, 9.0, 256 if dtype == jnp.float64 else 64, dtype=dtype)
+def _by_trapezoids(basis: Basis, pi: Array, log_prob: Callable[[Array], Array]) -> Array:
+    z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
     phi = jnp.exp(-0.5 * z * z)
-    return z, phi / jnp.sum(phi)
+    log_g = log_prob(basis.mu[:, None] + basis.widths[:, None] * z[None, :])
+    return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
 
 
 def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture:
