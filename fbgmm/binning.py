@@ -118,16 +118,6 @@ def on_accelerator(
     return histograms(jnp.where(checks.usable(x, present), index, capacity), None, capacity)
 
 
-def cell_sums(index: Int[Array, " N"], values: Array, capacity: int) -> Array:
-    """Sums of the values in each of so many cells, shape (capacity,), in the values' dtype."""
-    return jax.lax.platform_dependent(
-        index,
-        values,
-        cpu=lambda index, values: jax.ops.segment_sum(values, index, capacity),
-        default=lambda index, values: histograms(index[None], values[None], capacity)[0],
-    )
-
-
 def _on_cpu(capacity: int, x: Array, *rest: Array) -> Array:
     rows, (count, length) = (x, *rest), x.shape
     if length > _CHUNK:

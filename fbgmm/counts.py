@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from . import checks
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .binning import cell_counts, cell_index, cell_sums
+from .binning import cell_counts, cell_index
+from .counting.sums import cell_sums, weight_sums
 
 _WORD = 20  # bits kept in `units`; the rest is carried into `blocks`
 
@@ -57,7 +58,7 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Array | None = None) -> 
     if not jnp.issubdtype(weights.dtype, jnp.floating):
         units = cell_sums(index, present.astype(jnp.int32), basis.capacity)
         return _carry(no_counts(basis)._replace(units=units))
-    return no_counts(basis)._replace(weight=cell_sums(index, present.astype(basis.dtype), basis.capacity))
+    return no_counts(basis)._replace(weight=weight_sums(index, present.astype(basis.dtype), basis.capacity))
 
 
 def add(a: Counts, b: Counts) -> Counts:

@@ -7,7 +7,7 @@ import pytest
 
 import fbgmm
 from fbgmm.binning import on_accelerator
-from fbgmm.counting import comparison, ways
+from fbgmm.counting import comparison, sums, ways
 from fbgmm.counting.matrix_kernel import MOST_CELLS, multiplied
 from fbgmm.counts import count, total
 
@@ -50,6 +50,18 @@ def test_counts_and_sums_are_numpys(name, shape):
         assert sums.dtype == jnp.float32
         bound = np.finfo(np.float32).eps * plain(index, None, cells) * expected  # of adding in any order
         assert (np.abs(sums - expected) <= bound).all(), kind
+
+
+@pytest.mark.parametrize("form", [sums._one_by_one, sums._together])
+def test_weights_sum_to_rounding_whatever_their_number(form, monkeypatch):
+    monkeypatch.setattr(sums.jax.lax, "platform_dependent", lambda *a, cpu, default: form(cpu.args[0], *a))
+    rng = np.random.default_rng(1)
+    index = rng.integers(0, 3, 1_000_001, dtype=np.int32)
+    for weights in (np.full(index.shape, 0.1, np.float32), 10 ** rng.uniform(-6, 6, index.shape).astype(np.float32)):
+        found = np.asarray(sums.weight_sums(jnp.asarray(index), jnp.asarray(weights), 3), float)
+        np.testing.assert_allclose(found, np.bincount(index, weights.astype(float)), rtol=2e-7)
+    slope = jax.grad(lambda w: sums.weight_sums(jnp.asarray(index[:3000]), w, 3)[1])(jnp.ones(3000))
+    np.testing.assert_array_equal(slope, index[:3000] == 1)
 
 
 def test_a_long_row_is_compared_in_blocks_of_points(monkeypatch):
