@@ -60,7 +60,7 @@ def test_weights_sum_to_rounding_whatever_their_number(form, monkeypatch):
     for weights in (np.full(index.shape, 0.1, np.float32), 10 ** rng.uniform(-6, 6, index.shape).astype(np.float32)):
         found = np.asarray(sums.weight_sums(jnp.asarray(index), jnp.asarray(weights), 3), float)
         np.testing.assert_allclose(found, np.bincount(index, weights.astype(float)), rtol=2e-7)
-    slope = jax.grad(lambda w: sums.weight_sums(jnp.asarray(index[:3000]), w, 3)[1])(jnp.ones(3000))
+    slope = jax.grad(lambda w: sums.weight_sums(jnp.asarray(index[:3000]), w, 3)[1])(jnp.ones(3000, jnp.float32))
     np.testing.assert_array_equal(slope, index[:3000] == 1)
 
 
