@@ -163,7 +163,7 @@ def _as_float(number: Any) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 def _float_of(name: str, dtype: Any, like: Any = None) -> Any:
@@ -214,8 +214,9 @@ def _is_masked(x: Any) -> bool:
 
 
 def _only_column(name: str, table: Any) -> Any:
-    """The column of a table of pandas or polars that has one."""
-    names = [str(column) for column in table.columns]
+    """The column of a table of pandas, polars or Arrow that has one."""
+    columns = getattr(table, "column_names", table.columns)  # Arrow's `columns` are the data
+    names = [str(column) for column in columns]
     if len(names) != 1:
         raise ValueError(
             f"{name} is a table with the {len(names)} columns {', '.join(map(repr, names[:20]))}; "
@@ -223,7 +224,7 @@ def _only_column(name: str, table: Any) -> Any:
             if names
             else f"{name} is a table without columns"
         )
-    return table[table.columns[0]]
+    return table[columns[0]]
 
 
 def as_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
@@ -297,9 +298,14 @@ def draw_shape(shape: Any, dtype: Any) -> tuple[int, ...]:
 
 
 def random_key(key: Any) -> None:
-    """Raises TypeError for what is no random key of JAX; raw keys of two words are."""
-    if not isinstance(key, jax.Array) or not (key.ndim or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
+    """Raises TypeError for what is no random key of JAX (raw ones of unsigned words are), ValueError for several."""
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and not (isinstance(key, jax.Array) and key.dtype == jnp.uint32 and key.ndim):
         raise TypeError(f"key must be a random key of JAX, such as jax.random.key(0); found {key!r}")
+    if key.ndim != (0 if typed else 1):
+        raise ValueError(
+            f"key holds keys of shape {key.shape[: None if typed else -1]}; allowed: one; map with jax.vmap"
+        )
 
 
 def broadcasts(name: str, shape: tuple[int, ...], batch: tuple[int, ...]) -> None:
@@ -353,6 +359,7 @@ def width_factor(t: ArrayLike, axes: int = 1) -> None:
     if values.ndim > axes or not values.size:
         raise ValueError(f"t must be a number{' or a sequence of numbers' * axes}; found {t!r}")
     # The range of float32, whatever the default: the data may be of it, and no use of t comes near its ends.
+    values = values.astype(np.float64)
     if not ((values >= float(jnp.finfo(np.float32).tiny)) & (values <= largest(np.float32))).all():
         raise ValueError(f"t must be finite and above 0, usually 1 to 5; found {t!r}")
 

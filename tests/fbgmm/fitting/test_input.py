@@ -165,12 +165,22 @@ def test_series_and_tables():
         fbgmm.fit_batch(table, n=20)
 
 
+def test_numbers_beyond_floats_and_half_precision():
+    with pytest.raises(ValueError, match=r"x must be finite and within .* found 1 of 2 that are not, the first -inf"):
+        fbgmm.fit([1, -(10**400)], n=20)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(fbgmm.fit(POINTS, n=20, t=np.float16(2)).pi, fbgmm.fit(POINTS, n=20, t=2).pi)
+
+
 def test_arrow_says_how_many_are_missing():
     pyarrow = pytest.importorskip("pyarrow")
 
     np.testing.assert_array_equal(fbgmm.fit(pyarrow.array(POINTS), n=20).pi, fbgmm.fit(POINTS, n=20).pi)
     with pytest.raises(ValueError, match=r"x has 1 missing of 2 values.*drop_null\(\)"):
         fbgmm.fit(pyarrow.array([1.0, None]), n=20)
+    np.testing.assert_array_equal(fbgmm.fit(pyarrow.table({"a": POINTS}), n=20).pi, fbgmm.fit(POINTS, n=20).pi)
+    with pytest.raises(ValueError, match=r"table with the 2 columns 'a', 'b'; allowed: one of them, such as x\['a'\]"):
+        fbgmm.fit(pyarrow.table({"a": POINTS, "b": POINTS}), n=20)
 
 
 def test_a_shape_is_any_integers_and_a_key_is_a_key():
@@ -183,6 +193,11 @@ def test_a_shape_is_any_integers_and_a_key_is_a_key():
             gmm.sample(key, shape)
     with pytest.raises(TypeError, match=r"key must be a random key of JAX, .* found 0"):
         gmm.sample(0, 3)
+    assert gmm.sample(jax.random.PRNGKey(0), 3).shape == (3,)
+    for keys in (jax.random.split(key, 3), jax.random.key_data(jax.random.split(key, 3))):
+        with pytest.raises(ValueError, match=r"keys of shape \(3,\); allowed: one; map with jax.vmap"):
+            gmm.sample(keys, 3)
+        assert jax.vmap(lambda key: gmm.sample(key, 2))(keys).shape == (3, 2)
     with pytest.raises(ValueError, match=r"x has shape \(3,\); allowed: one that broadcasts against the batch, \(2,\)"):
         fbgmm.fit_batch([POINTS, POINTS], n=20).cdf(np.ones(3))
 
