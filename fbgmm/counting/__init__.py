@@ -1,1 +1,1 @@
-"""Histograms on an accelerator: several ways to add up what fell into each cell; `ways` chooses among them."""
+"""Sums by cell, and the ways in which an accelerator can make histograms; `ways` chooses among them."""
