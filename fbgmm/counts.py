@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from . import checks
 from ._typing import Array, Float, Int
 from .basis import Basis
-from .binning import cell_counts, cell_index
+from .binning import cell_counts, cell_index, scatter_add
 
 _WORD = 20  # bits kept in `units`; the rest is carried into `blocks`
 
@@ -51,43 +51,45 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Array | None = None) -> 
         x: data, shape (N,).
         weights: None, or data weights of shape (N,); integers and booleans are summed exactly.
     """
+    empty = no_counts(basis)
     if weights is None or weights.dtype == jnp.bool_:
-        return _carry(no_counts(basis)._replace(units=cell_counts(basis, x, weights)))
-    index, present = cell_index(basis, x), jnp.where(checks.usable(x, weights), weights, 0)
-    if not jnp.issubdtype(weights.dtype, jnp.floating):
-        units = jax.ops.segment_sum(present.astype(jnp.int32), index, basis.capacity)
-        return _carry(no_counts(basis)._replace(units=units))
-    return no_counts(basis)._replace(weight=_weight_sums(present.astype(basis.dtype), index, basis.capacity))
+        return _carry(empty._replace(units=cell_counts(basis, x, weights)))
+    if jnp.issubdtype(weights.dtype, jnp.floating):
+        return empty._replace(weight=_weight_sums(basis, x, weights))
+    present = jnp.where(checks.usable(x, weights), weights, 0).astype(jnp.int32)
+    return _carry(empty._replace(units=scatter_add(empty.units, cell_index(basis, x), present)))
 
 
-def _weight_sums(weights: Array, index: Array, cells: int) -> Array:
-    """Sums of floating-point weights by cell. In float32 by blocks, right to about 1e-7 for any number of points.
+def _weight_sums(basis: Basis, x: Array, weights: Array) -> Array:
+    """Sums of floating-point weights by cell, block by block: no array of the data's length. In float32 right to about
+    1e-7 for any number of points.
 
     Within a block the leading bits of each weight, on a grid so coarse that their sums are exact, are summed apart from
     the rest; the blocks' sums are added with what rounding loses carried on (Knuth's two-sum).
     """
-    if weights.dtype == jnp.float64:
-        return jax.ops.segment_sum(weights, index, cells)
+    cells, dtype = basis.capacity, basis.dtype
     block = min(1 << 14, max(1 << 10, 1 << (cells - 1).bit_length()))  # a pass over the cells costs no more than one
-    bits = jnp.finfo(weights.dtype).nmant + 1 - (block.bit_length() - 1)
+    bits = jnp.finfo(dtype).nmant + 1 - (block.bit_length() - 1)
+    zero = jnp.zeros(cells, dtype)
 
-    def add_block(total: tuple[Array, Array], part: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        w, i = part
+    def add_block(total: tuple[Array, Array], part: tuple[Array, ...]) -> tuple[tuple[Array, Array], None]:
+        x, weights = part
+        w, i = jnp.where(checks.usable(x, weights), weights, 0).astype(dtype), cell_index(basis, x)
+        if dtype == jnp.float64:
+            return (scatter_add(total[0], i, w), zero), None
         fixed = jax.lax.stop_gradient(w)
         _, exponent = jnp.frexp(jnp.max(fixed, initial=0))
-        grid = jnp.ldexp(jnp.ones((), w.dtype), exponent - bits)
+        grid = jnp.ldexp(jnp.ones((), dtype), exponent - bits)
         leading = jnp.round(fixed / jnp.where(grid > 0, grid, 1)) * grid
-        sums = [jax.ops.segment_sum(a, i, cells) for a in (leading, w - leading)]
+        sums = [scatter_add(zero, i, a) for a in (leading, w - leading)]
         return _two_sum(*_two_sum(*total, sums[0]), sums[1]), None
 
-    zero = jnp.zeros(cells, weights.dtype)
-    missing = -weights.shape[0] % block if weights.shape[0] > block else 0
-    w, i = (jnp.pad(a, (0, missing)) for a in (weights, index))
-    if w.shape[0] <= block:
-        high, low = add_block((zero, zero), (w, i))[0]
-    else:
-        high, low = jax.lax.scan(add_block, (zero, zero), (w.reshape(-1, block), i.reshape(-1, block)))[0]
-    return high + low
+    whole, total = x.shape[0] // block * block, (zero, zero)
+    if whole:
+        total = jax.lax.scan(add_block, total, tuple(a[:whole].reshape(-1, block) for a in (x, weights)))[0]
+    if whole < x.shape[0]:
+        total = add_block(total, (x[whole:], weights[whole:]))[0]
+    return total[0] + total[1]
 
 
 def _two_sum(high: Array, low: Array, more: Array) -> tuple[Array, Array]:
