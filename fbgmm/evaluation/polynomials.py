@@ -168,7 +168,7 @@ def _value(kind: Kind, pieces: Pieces, i: Any, v: Any, xp: Any) -> Any:
     for c in pieces.coefficients[::-1]:
         result = result * v + c[i]
     if kind == "cdf":
-        return result
+        return xp.clip(result, 0, 1)  # rounding may lead beyond
     bend = v * (pieces.slope[i] - 0.5 * pieces.curvature[i] * v)
     return xp.exp(bend) * result if kind == "density" else pieces.offset[i] + bend + xp.log(result)
 
