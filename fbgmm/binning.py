@@ -19,6 +19,7 @@ from jax.custom_batching import custom_vmap
 from . import checks
 from ._typing import Array, Bool, Float, Int
 from .basis import Basis
+from .counting.sums import scatter_add
 from .counting.ways import histograms
 
 _CHUNK = 1 << 14  # points of a long row whose indices are made at a time
@@ -46,7 +47,7 @@ def cell_counts(basis: Basis, x: Float[Array, " N"], present: Bool[Array, " N"] 
     """
     rows = (x, basis.low, basis.r, _last(basis)) + (() if present is None else (present,))
     rows = jax.lax.stop_gradient(rows)  # counts are constant almost everywhere
-    return _rows_counted(basis.capacity)(*(a[None] for a in rows))[0]
+    return _rows_counted(basis.capacity)(*(a[None] for a in rows))[0].astype(jnp.int32)
 
 
 def _last(basis: Basis) -> Array:
@@ -66,7 +67,9 @@ def _rows_counted(capacity: int) -> Callable[..., Array]:
     @custom_vmap
     def rows(*arguments: Array) -> Array:
         return jax.lax.platform_dependent(
-            *arguments, cpu=lambda *a: _on_cpu(capacity, *a), default=lambda *a: on_accelerator(capacity, *a)
+            *arguments,
+            cpu=lambda *a: _on_cpu(capacity, *a),
+            default=lambda *a: on_accelerator(capacity, *a).astype(_narrowest(a[0].shape[1])),
         )
 
     @rows.def_vmap
@@ -126,16 +129,23 @@ def _on_cpu(capacity: int, x: Array, *rest: Array) -> Array:
             return _long_row(capacity, *row)
 
         return each(tuple(a[0] for a in rows))[None] if count == 1 else jax.lax.map(each, rows)
-    size = rows_at_a_time(length, capacity)
-    return _flat(capacity, *rows) if count <= size else in_blocks(lambda block: _flat(capacity, *block), rows, size)
+    size, flat = rows_at_a_time(length, capacity), partial(_flat, capacity, _narrowest(length))
+    return flat(*rows) if count <= size else in_blocks(lambda block: flat(*block), rows, size)
 
 
-def _flat(capacity: int, x: Array, low: Array, r: Array, last: Array, present: Array | None = None) -> Array:
+def _flat(
+    capacity: int, dtype: Any, x: Array, low: Array, r: Array, last: Array, present: Array | None = None
+) -> Array:
     """All rows as one scatter into B·capacity cells."""
     cells = x.shape[0] * capacity
     index = _index(x, low[:, None], r[:, None], last[:, None], capacity)
     index = index + capacity * jnp.arange(x.shape[0], dtype=jnp.int32)[:, None]
-    return _add(jnp.zeros(cells, jnp.int32), index, x, present).reshape(x.shape[0], capacity)
+    return _add(jnp.zeros(cells, dtype), index, x, present).reshape(x.shape[0], capacity)
+
+
+def _narrowest(length: int) -> Any:
+    """Narrow integers for counts of short rows: more cells fit in cache, and they take less fresh memory."""
+    return jnp.uint8 if length < 1 << 8 else jnp.uint16 if length <= _CHUNK else jnp.int32
 
 
 def _long_row(capacity: int, x: Array, low: Array, r: Array, last: Array, present: Array | None = None) -> Array:
@@ -157,5 +167,5 @@ def _each(f: Callable[[Array], Array], x: Array, present: Array | None) -> tuple
 
 
 def _add(counts: Array, index: Array, x: Array, present: Array | None) -> Array:
-    index = jnp.where(checks.usable(x, present), index, counts.shape[0])  # beyond the end: dropped by the scatter
-    return counts.at[index.reshape(-1)].add(1, mode="drop")
+    index = jnp.where(checks.usable(x, present), index, counts.shape[0]).reshape(-1)
+    return scatter_add(counts, index, jnp.ones(index.shape, counts.dtype))

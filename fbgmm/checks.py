@@ -227,8 +227,9 @@ def _only_column(name: str, table: Any) -> Any:
     return table[columns[0]]
 
 
-def as_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
-    """Data weights as an array of the data's shape: integers and booleans stay exact, floats become floats.
+def as_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> AnyArray | None:
+    """Data weights as an array of the data's shape: integers and booleans stay exact, floats become floats. Those that
+    numpy can read stay in numpy, without a copy.
 
     Raises:
         TypeError: not real numbers.
@@ -237,14 +238,13 @@ def as_weights(weights: ArrayLike | None, shape: tuple[int, ...]) -> Array | Non
     if weights is None:
         return None
     raw = weights if isinstance(weights, jax.Array) else _host_array("weights", weights)
-    if raw.dtype == np.bool_:
-        array = jnp.asarray(raw)
-    elif raw.dtype.kind in "iu":
+    array: Any = raw
+    if raw.dtype.kind in "iu":
         if is_concrete(raw) and (heavy := np.abs(np.asarray(raw, np.float64)).sum()) >= 2**31:
             raise ValueError(f"weights must have a sum below 2^31 where they are integers; found {heavy:.3g}")
-        array = jnp.asarray(raw, dtype=np.int32)
-    else:
-        array = as_floats("weights", raw)
+        array = raw.astype(np.int32)
+    elif raw.dtype != np.bool_:
+        array = as_floats("weights", raw) if isinstance(raw, jax.Array) else as_host_floats("weights", raw)
     _same_shape(array.shape, shape)
     return array
 

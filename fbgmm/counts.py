@@ -5,6 +5,7 @@ One piece of code therefore serves a single fit, a batch, weighted and padded da
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -52,13 +53,14 @@ def count(basis: Basis, x: Float[Array, " N"], weights: Array | None = None) -> 
         x: data, shape (N,).
         weights: None, or data weights of shape (N,); integers and booleans are summed exactly.
     """
+    empty = no_counts(basis)
     if weights is None or weights.dtype == jnp.bool_:
-        return _carry(no_counts(basis)._replace(units=cell_counts(basis, x, weights)))
-    index, present = cell_index(basis, x), jnp.where(checks.usable(x, weights), weights, 0)
-    if not jnp.issubdtype(weights.dtype, jnp.floating):
-        units = cell_sums(index, present.astype(jnp.int32), basis.capacity)
-        return _carry(no_counts(basis)._replace(units=units))
-    return no_counts(basis)._replace(weight=weight_sums(index, present.astype(basis.dtype), basis.capacity))
+        return _carry(empty._replace(units=cell_counts(basis, x, weights)))
+    index_of = partial(cell_index, basis)
+    if jnp.issubdtype(weights.dtype, jnp.floating):
+        return empty._replace(weight=weight_sums(index_of, x, weights, empty.weight))
+    present = jnp.where(checks.usable(x, weights), weights, 0).astype(jnp.int32)
+    return _carry(empty._replace(units=cell_sums(index_of(x), present, basis.capacity)))
 
 
 def add(a: Counts, b: Counts) -> Counts:

@@ -91,7 +91,8 @@ def warn_of_precision(low: Any, high: Any, weights: AnyArray | None) -> None:
             )
     if weights is not None and np.issubdtype(weights.dtype, np.floating):
         w = np.atleast_2d(np.asarray(weights))
-        heavy = np.asarray(np.sum(w, axis=-1, dtype=np.float64))
+        with np.errstate(over="ignore"):
+            heavy = np.asarray(np.sum(w, axis=-1))
         one = np.flatnonzero((heavy > 0.99) & (heavy < 1.01))
         if one.size and (points := np.count_nonzero(w[one[0]])) > 1:
             warnings.warn(

@@ -158,8 +158,9 @@ def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) ->
 
 
 def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
-    """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis."""
-    return _cdf(basis, pi, x, with_density=False)[0]
+    """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis; within [0, 1], where rounding may lead beyond."""
+    (below,) = _cdf(basis, pi, x, with_density=False)
+    return below + jax.lax.stop_gradient(jnp.clip(below, 0, 1) - below)  # the derivative is that of the sum
 
 
 def cdf_and_density(

@@ -16,6 +16,7 @@ import numpy as np
 
 from .._typing import Array
 from .lookup import Lookup, find, repaired
+from .quantiles import with_ends
 from .tables import Pieces, Tables
 
 FEW = 1 << 14
@@ -78,7 +79,7 @@ class Evaluator:
         else:
             found, wrong = _invert(self._on_device("cdf", q.dtype), q)
             x = self._mended(found, wrong, q, lambda q: invert_in_numpy(self.tables, q))
-        return jnp.where((q > 0) & (q < 1), x, jnp.where(q == 0, -jnp.inf, jnp.where(q == 1, jnp.inf, jnp.nan)))
+        return with_ends(x, q)
 
     def _mended(self, found: Array, wrong: Array, x: Array, exact: Callable[[np.ndarray], np.ndarray]) -> Array:
         where = np.asarray(wrong)
@@ -167,7 +168,7 @@ def _value(kind: Kind, pieces: Pieces, i: Any, v: Any, xp: Any) -> Any:
     for c in pieces.coefficients[::-1]:
         result = result * v + c[i]
     if kind == "cdf":
-        return result
+        return xp.clip(result, 0, 1)  # rounding may lead beyond
     bend = v * (pieces.slope[i] - 0.5 * pieces.curvature[i] * v)
     return xp.exp(bend) * result if kind == "density" else pieces.offset[i] + bend + xp.log(result)
 

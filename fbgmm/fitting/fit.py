@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array, ArrayLike
+from .._typing import AnyArray, ArrayLike
 from ..algorithms import Algorithm, resolve
 from ..auto.host import fit_host, fit_host_rows
 from ..auto.octaves import BINS
@@ -191,13 +191,13 @@ def fit_batch(
         gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
         _raise_for_rows(gmm, asked.points, present)
-        _warn_of_rows(asked, present)
+        _warn_of_rows(gmm, asked, present)
         far = np.asarray(gmm.status) & Status.MISFIT
         warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
 
 
-def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any) -> tuple[Request, Array | None]:
+def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any) -> tuple[Request, AnyArray | None]:
     """The request of a batch, and which entries are points where the rows differ in length."""
     xs, weights = _without_masked(xs, weights)
     x, present = padded_rows("xs", xs)
@@ -213,22 +213,22 @@ def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any)
     return request(x, w, low, high, outside, edges), present
 
 
-def _room(x: Array, cells: int, fits: int) -> None:
+def _room(x: AnyArray, cells: int, fits: int) -> None:
     """Raises ValueError where the bases and weights of all fits are more than the memory holds."""
     number = x.shape[0] * fits
     checks.memory(f"a batch of {number} fits with {cells} components each", 4 * x.dtype.itemsize * cells * number)
 
 
-def _warn_of_rows(asked: Request, present: Array | None) -> None:
+def _warn_of_rows(gmm: Mixture, asked: Request, present: AnyArray | None) -> None:
     """As `warn_of_precision`, for the rows of a batch on the host."""
-    if asked.host:
-        x, w = np.asarray(asked.points.x), asked.points.weights
-        if present is None:
-            low, high = x.min(axis=1), x.max(axis=1)
-        else:
-            there = np.asarray(present)
-            low, high = np.where(there, x, np.inf).min(axis=1), np.where(there, x, -np.inf).max(axis=1)
-        warn_of_precision(low, high, w)
+    if not asked.host:
+        return
+    if gmm.choice is None and not asked.points.given:  # the range is that of the data
+        low, high = (np.asarray(a).reshape(asked.points.x.shape[0], -1)[:, 0] for a in (gmm.basis.low, gmm.basis.high))
+    else:
+        x, there = np.asarray(asked.points.x), True if present is None else np.asarray(present)
+        low, high = x.min(axis=1, initial=np.inf, where=there), x.max(axis=1, initial=-np.inf, where=there)
+    warn_of_precision(low, high, asked.points.weights)
 
 
 def _without_masked(xs: Any, weights: Any) -> tuple[Any, Any]:
@@ -245,7 +245,7 @@ def _without_masked(xs: Any, weights: Any) -> tuple[Any, Any]:
     return [x for x, _ in pairs], None if weights is None else [w for _, w in pairs]
 
 
-def _raise_for_rows(gmm: Mixture, points: Points, present: Array | None) -> None:
+def _raise_for_rows(gmm: Mixture, points: Points, present: AnyArray | None) -> None:
     """Raises ValueError for the first data set of a batch that could not be fitted."""
     status = np.asarray(gmm.status).reshape(points.x.shape[0], -1)[:, 0]  # the same for every n and t
     bad = np.flatnonzero(status & ~Status.MISFIT)

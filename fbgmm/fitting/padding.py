@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import checks
-from .._typing import Array, ArrayLike
+from .._typing import AnyArray, Array, ArrayLike
 from .prepare import on_host
 
 _LEAST = 64  # points; shorter data are padded to so many
@@ -62,14 +62,14 @@ def _split(length: int) -> tuple[int, int]:
     return length // unit * unit, unit
 
 
-def padded_rows(name: str, rows: ArrayLike | Iterable[ArrayLike]) -> tuple[Array, Array | None]:
+def padded_rows(name: str, rows: ArrayLike | Iterable[ArrayLike]) -> tuple[AnyArray, Array | None]:
     """Rows as one array (B, N), and a mask of what is data where their lengths differ.
 
     Raises:
         TypeError, ValueError: not an array or a list of one-dimensional arrays of numbers; `name` names it.
     """
-    if isinstance(rows, (jax.Array, np.ndarray)):
-        return checks.as_floats(name, rows), None
+    if isinstance(rows, (jax.Array, np.ndarray)):  # the latter stay so: a program reads them without a copy if it can
+        return (checks.as_floats if isinstance(rows, jax.Array) else checks.as_host_floats)(name, rows), None
     if isinstance(rows, str) or not isinstance(rows, Iterable) or hasattr(rows, "columns"):
         raise TypeError(f"{name} must be an array of shape (B, N) or a list of B arrays; found {type(rows).__name__}")
     rows = list(rows)

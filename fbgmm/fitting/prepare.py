@@ -97,7 +97,8 @@ def examine_on_host(points: Points, drop: bool, cells: int) -> Data:
     x, weights, low, high = points
     status, w = Status.OK, None if weights is None else np.asarray(weights)
     ends = checks.usable_ends(x)
-    if w is not None or ends is None:
+    weighed = checks.usable_ends(w) if w is not None and w.dtype.kind == "f" else None
+    if ends is None or (w is not None and not (weighed and weighed[0] > 0)):
         if w is not None and (w < 0).any():
             status |= Status.NEGATIVE_WEIGHT
         if checks.faulty(x, w).any():

@@ -222,7 +222,7 @@ def fit_rotated(
     if points.ndim not in (2, 3) or 0 in points.shape:
         raise ValueError(f"x has shape {points.shape}; allowed: (N, D) or (B, N, D), none of them 0")
     w = checks.as_weights(weights, points.shape[:-1])
-    w = jnp.ones(points.shape[:-1], points.dtype) if w is None else w.astype(points.dtype)
+    w = jnp.ones(points.shape[:-1], points.dtype) if w is None else jnp.asarray(w, points.dtype)
     rounds = checks.positive_integer("rounds", rounds) if rounds != 0 else 0
     n, t_max = checks.positive_integer("n", n), t_bound(t, axes=0)
     if checks.is_concrete(points, w):

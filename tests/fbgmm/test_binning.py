@@ -46,13 +46,23 @@ def test_all_ways_count_alike(name, dtype):
     expected = plain(basis, x)
     np.testing.assert_array_equal(cell_counts(basis, jnp.asarray(x)), expected)  # chunks
     arguments = (jnp.asarray(x), basis.low, basis.r, jnp.asarray(CELLS - 1, jnp.int32))
-    flat = jax.jit(lambda *a: room._flat(CELLS, *(b[None] for b in a)))(*arguments)
+    flat = jax.jit(lambda *a: room._flat(CELLS, jnp.int32, *(b[None] for b in a)))(*arguments)
     np.testing.assert_array_equal(flat[0], expected)
     present = np.arange(N) % 3 == 0
     np.testing.assert_array_equal(cell_counts(basis, jnp.asarray(x), jnp.asarray(present)), plain(basis, x, present))
     rows = x.reshape(400, 100)
     each = jax.vmap(lambda row: cell_counts(basis, row))(jnp.asarray(rows))
     np.testing.assert_array_equal(each, [plain(basis, row) for row in rows])
+
+
+@pytest.mark.parametrize("length", [255, 256, room._CHUNK, room._CHUNK + 1])
+def test_one_cell_holds_all_points_of_a_row(length, dtype):
+    """At the lengths where the integers that count become wider."""
+    basis = fbgmm.init_basis(0.0, 1.0, n=3)
+    rows = jnp.full((2, length), 0.9, dtype)
+    found = jax.vmap(lambda row: cell_counts(basis, row))(rows)
+    assert found.dtype == jnp.int32
+    np.testing.assert_array_equal(found, [[0, 0, length]] * 2)
 
 
 def test_cells_agree_with_the_nearest_mean(dtype):

@@ -19,6 +19,7 @@ from jax.scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 
 from ..._typing import Array, ArrayLike, Float, Key
 from ...basis import Basis
+from ...evaluation.quantiles import differentiable, search, with_ends
 from ...mixture import Mixture
 
 _HALVINGS, _NEWTON = 20, 6
@@ -129,13 +130,9 @@ class Density:
     def icdf(self, q: ArrayLike) -> Float[Array, "..."]:
         """The quantile y with cdf(y) = q, 0 < q < 1, else ∓inf or NaN; differentiable. Shapes as in `log_prob`."""
         d, level = self._at(jnp.asarray(q, self.log_pi.dtype), argument=False)
-        y = jax.lax.stop_gradient(_quantile(jax.lax.stop_gradient(d), jax.lax.stop_gradient(level)))
-        # A Newton step of value zero: its derivative is that of the quantile, by the implicit function theorem.
-        miss = self.cdf(y) - level
-        slope = jnp.maximum(jax.lax.stop_gradient(self.prob(y)), jnp.finfo(y.dtype).tiny)
-        y = y - (miss - jax.lax.stop_gradient(miss)) / slope
-        inside = jnp.where((level > 0) & (level < 1), y, jnp.where(level == 0, -jnp.inf, jnp.inf))
-        return jnp.where((level >= 0) & (level <= 1), inside, jnp.nan)
+        y = _quantile(*jax.lax.stop_gradient((d, level)))
+        slope = jnp.maximum(self.prob(y), jnp.finfo(y.dtype).tiny)
+        return with_ends(differentiable(y, self.cdf(y) - level, slope), level)
 
     def interval(self, coverage: float = 0.9) -> tuple[Array, Array]:
         """The central interval of that probability: two quantiles, each of the batch shape.
@@ -284,31 +281,14 @@ def _log_terms(d: Density, z: Array) -> Array:
 
 @jax.jit
 def _quantile(d: Density, q: Array) -> Array:
-    """Halving between ends that hold every component's quantile, then Newton steps that stay in the bracket."""
     # The mixture's quantile is between its components'.
     reach = ndtri(jnp.clip(q, 1e-30, 1 - jnp.finfo(q.dtype).eps))[..., None]
     ends = d.mu + d.sigma * reach
-    a, b = jnp.min(ends, axis=-1), jnp.max(ends, axis=-1)
-    shape = jnp.broadcast_shapes(a.shape, d.batch_shape, q.shape)
-    a, b = jnp.broadcast_to(a, shape), jnp.broadcast_to(b, shape)
+    shape = jnp.broadcast_shapes(ends.shape[:-1], d.batch_shape, q.shape)
+    a, b = (jnp.broadcast_to(end, shape) for end in (jnp.min(ends, axis=-1), jnp.max(ends, axis=-1)))
 
-    def below(z: Array) -> Array:
-        return jnp.sum(jnp.exp(d.log_pi) * ndtr((z[..., None] - d.mu) / d.sigma), axis=-1)
+    def f(z: Array) -> tuple[Array, Array]:
+        below = jnp.sum(jnp.exp(d.log_pi) * ndtr((z[..., None] - d.mu) / d.sigma), axis=-1)
+        return below - q, jnp.exp(_log_terms(d, z)) / math.sqrt(2 * math.pi)
 
-    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        a, b = ends
-        z = a + (b - a) / 2
-        low = below(z) < q
-        return jnp.where(low, z, a), jnp.where(low, b, z)
-
-    a, b = jax.lax.fori_loop(0, _HALVINGS, halve, (a, b))
-
-    def newton(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        a, b, z = state
-        miss = below(z) - q
-        a, b = jnp.where(miss < 0, z, a), jnp.where(miss < 0, b, z)
-        step = z - miss * math.sqrt(2 * math.pi) * jnp.exp(-_log_terms(d, z))
-        return a, b, jnp.where((step >= a) & (step <= b), step, a + (b - a) / 2)
-
-    z = jax.lax.fori_loop(0, _NEWTON, newton, (a, b, a + (b - a) / 2))[2]
-    return d.location + d.scale * z
+    return d.location + d.scale * search(f, a, b, halvings=_HALVINGS, newton=_NEWTON)

@@ -145,3 +145,16 @@ def test_lookup_is_bisection(name, closed, dtype):
     sure = ~np.asarray(crowded) & ~np.isnan(x)
     np.testing.assert_array_equal(np.asarray(i)[sure], expected[sure])
     assert name == "equal ones" or sure.mean() > 0.9
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_the_distribution_function_stays_within_0_and_1(traced):
+    """Weights whose sum is above 1 by rounding, few points and many, tables and sums."""
+    gmm = fitted(200, 2.0)
+    gmm = fbgmm.Mixture(gmm.basis, gmm.pi * (1 + 4 * jnp.finfo(gmm.pi.dtype).eps))
+    assert float(np.asarray(gmm.pi, np.float64).sum()) > 1
+    for points in (100, FEW + 1):
+        x = jnp.linspace(-9, 9, points)
+        below = jax.jit(lambda gmm, x: gmm.cdf(x))(gmm, x) if traced else gmm.cdf(x)
+        assert float(below.min()) >= 0
+        assert float(below.max()) == 1
