@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +20,9 @@ from rich.console import Console
 from scipy import stats
 
 from ..methods import registry
-from ..methods.fitted import Function, of_normals
+from ..methods.fitted import Fitted, Function, of_normals
 from . import request
-from .cells import FAILURES, Cells, Task, failed
+from .cells import Cells, Task, scored
 from .losses import log_likelihood
 from .new_points_report import REFERENCE, report
 from .request import Defaults
@@ -87,17 +86,16 @@ def sample(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
-    """The regret of one estimator on one sample; a fit that raises or is NaN is recorded as such, in `error`."""
+    """The regret of one estimator on one sample; NaN is a failure."""
     x, new = sample(task)
-    started = time.process_time()
-    try:
-        mean, impossible = log_likelihood(registry.fit_of(estimator)(x.copy()).log_pdf, new)
+
+    def losses(fitted: Fitted) -> dict[str, float]:
+        mean, impossible = log_likelihood(fitted.log_pdf, new)
         if math.isnan(mean) or mean == math.inf:
             raise ValueError("the log density is not a number")
-    except FAILURES as error:
-        return failed(error)
-    losses = {"regret": float(np.mean(LAWS[task.name].log_pdf(new))) - mean, "impossible": impossible}
-    return {"losses": losses, "seconds": time.process_time() - started, "error": None}
+        return {"regret": float(np.mean(LAWS[task.name].log_pdf(new))) - mean, "impossible": impossible}
+
+    return scored(x, estimator, losses)
 
 
 def cells(out: Path) -> Cells:
@@ -105,12 +103,11 @@ def cells(out: Path) -> Cells:
     return Cells(out / "new-points-cells", measure)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    request.add_arguments(parser, DEFAULTS)
+add_arguments = partial(request.add_arguments, defaults=DEFAULTS)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks new_points`."""
     grid, results = request.requested(arguments, DEFAULTS, {"all": list(LAWS)}), cells(arguments.out)
-    results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
-    report(arguments.out, results.collect(grid.tasks(), grid.estimators), grid.estimators, console)
+    table = results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
+    report(arguments.out, table, grid.estimators, console)

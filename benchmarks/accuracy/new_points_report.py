@@ -147,4 +147,4 @@ def report(out: Path, table: Table, names: Sequence[str], console: Console) -> N
     ratios = {name: mean if mean is None else plain(mean) for name, mean in means.items()}
     regrets = [regret_sheet(table, names, size) for size in sorted({size for _, size, _ in table})]
     sheets = [*regrets, ratio_sheet(table, names), worst_sheet(table, names), failure_sheet(table)]
-    write_report(out / "new_points", "New points", {"rows": rows(table), "ratios": ratios}, sheets, console)
+    write_report(out, "new_points", "New points", {"rows": rows(table), "ratios": ratios}, sheets, console)

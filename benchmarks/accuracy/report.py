@@ -318,7 +318,7 @@ def report(out: Path, table: Table, names: Sequence[str], absent: Sequence[str],
     }
     picture = draw(out / "accuracy.png", table, names)
     note = f"{NOTES}\n![{picture}](accuracy.png)\n" if picture else NOTES
-    write_report(out / "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, _is_main)
+    write_report(out, "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, _is_main)
 
 
 def _is_main(sheet: Sheet) -> bool:

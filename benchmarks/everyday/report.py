@@ -90,4 +90,4 @@ def report(out: Path, table: Table, tasks: Sequence[Task], names: Sequence[str],
     counts = {name: dict(zip(("missed", "of"), misses(table, tasks, name), strict=True)) for name in names}
     sheets = [summary_sheet(table, tasks, names), misfit_sheet(table, tasks, names), failure_sheet(table)]
     record = {"rows": rows(table, tasks, names), "misses": counts}
-    write_report(out / "everyday", "Everyday data", record, sheets, console)
+    write_report(out, "everyday", "Everyday data", record, sheets, console)
