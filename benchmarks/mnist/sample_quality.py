@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import NearestNeighbors
 
 NEIGHBOURS = 5
@@ -96,13 +98,7 @@ def diversity(samples: np.ndarray) -> float:
     """
     flat = np.asarray(samples, np.float64).reshape(len(samples), -1)
     flat, _ = _checked(flat, flat, least=2)
-    squares = np.einsum("nf,nf->n", flat, flat)
-    total = 0.0
-    for first in range(0, len(flat), _AT_ONCE):
-        block = slice(first, first + _AT_ONCE)
-        distances = squares[block, None] + squares[None, :] - 2 * flat[block] @ flat.T
-        total += np.sqrt(np.maximum(distances, 0)).sum()
-    return float(total / (len(flat) * (len(flat) - 1)))
+    return float(pdist(flat).mean())
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -122,12 +118,9 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels).astype(np.int64)
     if len(labels) != len(probabilities) or labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels must be {len(probabilities)} classes from 0 to {classes - 1}; found {labels!r}")
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
-    asked = counts.sum(axis=1, keepdims=True)
-    if not asked.all():
-        raise ValueError(f"each class needs samples; found none of {np.flatnonzero(asked[:, 0] == 0).tolist()}")
-    return counts / asked
+    if absent := sorted({*range(classes)} - {*labels.tolist()}):
+        raise ValueError(f"each class needs samples; found none of {absent}")
+    return confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(classes), normalize="true")
 
 
 def _checked(real: np.ndarray, generated: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
