@@ -135,8 +135,7 @@ def rows(table: Table) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"density": density, "data_size": size, "estimator": name, "seeds": len(records)}
         row["failures"] = sum(record["losses"] is None for record in records.values())
         row["regret"] = None if mean is None else plain(mean.mean)
-        row["regret_error"] = None if mean is None else mean.error
-        row["impossible"] = None if mean is None else mean.impossible
+        row |= dict(zip(("regret_error", "impossible"), (None, None) if mean is None else mean[1:], strict=True))
         found.append(row)
     return found
 

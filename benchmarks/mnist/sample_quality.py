@@ -64,7 +64,9 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOURS) -> Ma
         ValueError: shapes that do not match, too few rows, values that are not finite.
     """
     real, generated = _checked(real, generated, least=k + 1)
-    real_radius, generated_radius = (_radius(features, k) for features in (real, generated))
+    # Of each point to its k-th neighbour, itself not counted.
+    balls = (NearestNeighbors(n_neighbors=k + 1).fit(each).kneighbors(each)[0] for each in (real, generated))
+    real_radius, generated_radius = (distances[:, -1] for distances in balls)
     inside_real = np.zeros(len(generated), np.int64)  # how many real balls each generated point lies in
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
     squares = np.einsum("nf,nf->n", generated, generated)
@@ -79,12 +81,6 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOURS) -> Ma
         recalled[rows] = (distances <= generated_radius[None, :]).any(axis=1)
     shares = (inside_real > 0).mean(), recalled.mean(), inside_real.mean() / k, covered.mean()
     return Manifold(*map(float, shares))
-
-
-def _radius(features: np.ndarray, k: int) -> np.ndarray:
-    """Distance of each point to its k-th neighbour, itself not counted."""
-    distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(features).kneighbors(features)
-    return distances[:, -1]
 
 
 def diversity(samples: np.ndarray) -> float:
