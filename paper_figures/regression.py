@@ -164,8 +164,8 @@ def draw_pit(judged: Mapping[tuple[str, str], np.ndarray]) -> Figure:
     panels = figure.subplots(len(sets), len(methods), sharex=True, sharey=True, squeeze=False)
     for (method, name), u in judged.items():
         ax: Axes = panels[sets.index(name), methods.index(method)]
-        look: Any = {"color": COLOURS[0.8], "edgecolor": style.BLUE, "linewidth": 0.7}
-        ax.hist(u, bins=BINS, range=(0, 1), weights=np.full(len(u), BINS / len(u)), **look)
+        heights = np.full(len(u), BINS / len(u))
+        ax.hist(u, BINS, range=(0, 1), weights=heights, color=COLOURS[0.8], edgecolor=style.BLUE, linewidth=0.7)
         spread = 1.96 * np.sqrt((BINS - 1) / len(u))  # of a bin's height, were all right
         ax.axhspan(1 - spread, 1 + spread, color=style.GREY, alpha=0.25, linewidth=0, zorder=0)
         ax.axhline(1, color=style.BLACK, linewidth=0.7)
