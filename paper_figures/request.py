@@ -1,4 +1,4 @@
-"""What a drawing is asked for."""
+"""Options of a drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reports of benchmarks of estimators have in common: losses by seed, failed fits, files."""
+"""Shared parts of the reports on estimators: losses by seed, failed fits, files."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import zlib
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..methods import registry
 from ..methods.fitted import Fitted, Function, of_normals
 from . import request
 from .cells import Cells, Task, scored
+from .densities import generators
 from .losses import log_likelihood
 from .new_points_report import REFERENCE, report
 from .request import Defaults
@@ -79,8 +79,7 @@ LAWS: dict[str, SampledDensity] = {
 @lru_cache(maxsize=1)  # every estimator of a task asks for it
 def sample(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The points to fit and the new ones, as they follow from the task alone."""
-    sequence = np.random.SeedSequence([zlib.crc32(task.name.encode()), task.size, task.seed])
-    first, second = (np.random.default_rng(child) for child in sequence.spawn(2))
+    first, second = generators(*task, streams=2)
     law = LAWS[task.name]
     return law.draw(first, task.size), law.draw(second, NEW)
 

@@ -1,4 +1,4 @@
-"""What is asked of a benchmark of estimators: targets, estimators, data sizes and seeds from the command line."""
+"""Command-line arguments of the benchmarks of estimators: targets, estimators, data sizes, seeds."""
 
 from __future__ import annotations
 

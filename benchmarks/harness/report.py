@@ -1,4 +1,4 @@
-"""From losses to what people read: mean and interval, and one table as Markdown, CSV and on the screen."""
+"""Means with confidence intervals, and tables as Markdown, CSV and on the screen."""
 
 from __future__ import annotations
 

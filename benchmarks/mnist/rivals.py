@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from fbgmm.nn.train.progress import Progress, silent
 
@@ -45,7 +46,7 @@ class Rival(NamedTuple):
         """Codes of a class, shape (count, D)."""
         return self.mixtures[label].sample(key, count)
 
-    def log_prob(self, z: Any, label: int) -> jax.Array:
+    def log_prob(self, z: ArrayLike, label: int) -> jax.Array:
         """log density of codes of shape (N, D) under a class, in nats, shape (N,)."""
         return self.mixtures[label].log_prob(jnp.asarray(z, jnp.float32))
 

@@ -1,4 +1,4 @@
-"""How good generated samples are, from features of real and of generated images: numbers in use in the field."""
+"""Metrics of sample quality: Fréchet distance, precision, recall, density, coverage, diversity, confusion."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.special import ndtr
 from jax.scipy.stats import multivariate_normal
+from jax.typing import ArrayLike
 
 Array = jax.Array
 
@@ -55,7 +56,7 @@ class Normals(NamedTuple):
         z = jax.random.normal(key_z, (count, self.means.shape[1]), self.means.dtype)
         return self.means[k] + jnp.einsum("nij,nj->ni", self.factors[k], z)
 
-    def moved(self, mean: Any, scale: Any) -> Normals:
+    def moved(self, mean: ArrayLike, scale: ArrayLike) -> Normals:
         """The mixture of scale·x + mean, both of shape (D,); for one mixture."""
         mean, scale = jnp.asarray(mean), jnp.asarray(scale)
         means = self.means * scale[None, :] + mean[None, :]

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks style` measures."""
+"""Measurements of `python -m benchmarks style`: fits, samplers, blending, diversity."""
 
 from __future__ import annotations
 

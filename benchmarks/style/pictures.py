@@ -1,4 +1,4 @@
-"""What style transfer begins with, and images made from it: pictures, VGG19, Gram matrices of crops."""
+"""Inputs of style transfer (pictures, VGG19, Gram matrices of crops), and images made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m paper_figures style` can be asked for; read before anything of the application is loaded."""
+"""Command-line options of `python -m paper_figures style`; read before anything of the application is loaded."""
 
 from __future__ import annotations
 
