@@ -208,7 +208,7 @@ def _start(x: Array) -> _Search:
     return _Search(x, losses, value, slope, direction, jnp.ones(len(x), x.dtype), jax.vmap(_empty_memory)(x))
 
 
-@partial(jax.jit, static_argnames=("form", "settings"), donate_argnames="search")
+@partial(jax.jit, static_argnames="form", donate_argnames="search")
 def _step(form: Any, network: Any, search: _Search, task: _Task, settings: TransferSettings) -> _Search:
     trial = search.x + search.length[:, None, None, None] * search.direction
     losses, value, slope = _evaluate(form, network, trial, task, settings)
