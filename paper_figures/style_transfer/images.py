@@ -13,7 +13,7 @@ from benchmarks.style.pictures import Paths, Pictures, made_of, paths_of, prepar
 from fbgmm.nn.data.images import LEAST, load_image, save_image
 from fbgmm.nn.style.blending import fit_blend
 from fbgmm.nn.style.gram_mixture import Sampler
-from fbgmm.nn.style.transfer import TransferSettings
+from fbgmm.nn.style.transfer import Stylised, TransferSettings
 from fbgmm.nn.train.progress import Progress
 
 from ..request import Request, RequestError
@@ -97,9 +97,12 @@ def _make_share(
     missing = np.array([k for k, file in enumerate(files) if not file.is_file()])
     start = np.repeat(pictures.target[None], len(missing), axis=0)
     asked, settings = [layer[missing] for layer in wanted], TransferSettings(steps=plan.steps)
+
+    def save(part: slice, made: Stylised) -> None:
+        for k, image in zip(missing[part], made.images, strict=True):
+            save_image(files[k], image)
+
     try:
-        for part, made in made_of(pictures, blend, asked, start, settings, progress, f"share {100 * share:g} %"):
-            for k, image in zip(missing[part], made.images, strict=True):
-                save_image(files[k], image)
+        made_of(pictures, blend, asked, start, settings, progress, f"share {100 * share:g} %", save)
     except ValueError as error:
         raise RequestError(str(error)) from error
