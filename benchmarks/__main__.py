@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -39,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="WHAT")
-    for name, (module_name, description) in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=description, description=description)
+    for name, (module_name, purpose) in COMMANDS.items():  # resolve: a benchmark may have a word of its own on --out
+        subparser = subparsers.add_parser(name, help=purpose, description=purpose, conflict_handler="resolve")
+        subparser.add_argument("--out", type=Path, default=Path("results"), help="folder of what is written (results)")
         if name in words[:1]:
             module = importlib.import_module(f"{__package__}.{module_name}")
             module.add_arguments(subparser)

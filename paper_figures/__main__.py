@@ -53,10 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         return _refuse(f"unknown WHAT {', '.join(unknown)}; allowed: {', '.join(allowed)}")
     names = list(dict.fromkeys(chosen.what)) or list(DRAWINGS)
-    asked = style_options.chosen(chosen)
-    request = Request(
-        seed=chosen.seed, quick=chosen.quick, results=chosen.results, pretrained=chosen.pretrained, style=asked
-    )
+    request = Request(chosen.seed, chosen.quick, chosen.results, chosen.pretrained, style=chosen)
     try:
         draw_all(names, request, chosen.out)
     except (OSError, ModuleNotFoundError, RequestError) as error:

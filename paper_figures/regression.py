@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -165,8 +164,8 @@ def draw_pit(judged: Mapping[tuple[str, str], np.ndarray]) -> Figure:
     panels = figure.subplots(len(sets), len(methods), sharex=True, sharey=True, squeeze=False)
     for (method, name), u in judged.items():
         ax: Axes = panels[sets.index(name), methods.index(method)]
-        _, _, bars = ax.hist(u, bins=BINS, range=(0, 1), weights=np.full(len(u), BINS / len(u)), color=COLOURS[0.8])
-        _edge(bars)
+        heights = np.full(len(u), BINS / len(u))
+        ax.hist(u, BINS, range=(0, 1), weights=heights, color=COLOURS[0.8], edgecolor=style.BLUE, linewidth=0.7)
         spread = 1.96 * np.sqrt((BINS - 1) / len(u))  # of a bin's height, were all right
         ax.axhspan(1 - spread, 1 + spread, color=style.GREY, alpha=0.25, linewidth=0, zorder=0)
         ax.axhline(1, color=style.BLACK, linewidth=0.7)
@@ -176,8 +175,3 @@ def draw_pit(judged: Mapping[tuple[str, str], np.ndarray]) -> Figure:
     for ax, name in zip(panels[:, 0], sets, strict=True):
         ax.set_ylabel(name)
     return figure
-
-
-def _edge(bars: Any) -> None:
-    for bar in bars:
-        bar.set(edgecolor=style.BLUE, linewidth=0.7)

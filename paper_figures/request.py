@@ -1,14 +1,15 @@
-"""What a drawing is asked for."""
+"""Options of a drawing."""
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from .style_transfer.options import StyleOptions
+from .style_transfer import options
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,14 @@ class Request:
         quick: fewer experiments.
         results: folder of results of the benchmarks, to draw instead of computing them; None: compute.
         pretrained: networks of the repository for the digits, instead of training them.
-        style: of the style transfer.
+        style: options of the style transfer, those of `style_transfer.options`.
     """
 
     seed: int = 0
     quick: bool = False
     results: Path | None = None
     pretrained: bool = False
-    style: StyleOptions = StyleOptions()  # noqa: RUF009 - immutable
+    style: Namespace = field(default_factory=options.of_words)
 
     def kept(self, folder_of: Callable[[Path, bool], Path], out: Path) -> Path:
         """The folder of trainings and fits: that among the results if there is one, else the one below `out`."""

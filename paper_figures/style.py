@@ -1,4 +1,4 @@
-"""How every picture looks, and how it is written.
+"""Common style of all figures, and their files as PDF and PNG.
 
 Colours are Okabe and Ito's, which people with any colour vision tell apart. They are never alone: each curve also has
 its own line style or marker, so that a grey print says the same.

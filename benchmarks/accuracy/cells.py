@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -18,12 +19,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fbgmm.compiling import keep_programs
 
 from ..harness import cells
 from ..harness.files import remove_leftovers
 from ..harness.report import progress_bar
 from ..methods import registry
+from ..methods.fitted import Fitted
 from ..methods.names import FILE, is_own
 from ..paper import target_registry
 
@@ -75,14 +79,14 @@ class Cells:
     def read(self, task: Task, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The results of a task by estimator, those that today's code would give again; empty if there are none."""
         found = cells.read_all(self.path(task), {name: self.identity(task, name) for name in names})
-        return {name: record | {"losses": _numbers(record["losses"])} for name, record in found.items()}
+        return {name: record | {"losses": _each(float, record["losses"])} for name, record in found.items()}
 
     def compute(self, task: Task, names: Sequence[str]) -> int:
         """Adds the results of these estimators to a task's file; returns how many."""
         for name in names:
             record = self.measure(task, name)
-            plain = record | {"losses": _plain(record["losses"])}
-            cells.write(self.path(task), self.identity(task, name), plain, name)
+            kept = record | {"losses": _each(plain, record["losses"])}
+            cells.write(self.path(task), self.identity(task, name), kept, name)
         return len(names)
 
     def missing(self, task: Task, names: Sequence[str], first_seed: int = 0) -> list[str]:
@@ -92,15 +96,14 @@ class Cells:
         done = self.read(task, wanted)
         return [name for name in wanted if name not in done]
 
-    def complete(self, tasks: Sequence[Task], names: Sequence[str], first_seed: int, jobs: int) -> int:
-        """Computes what is missing, over `jobs` processes of one thread each; returns how many results that were."""
+    def complete(self, tasks: Sequence[Task], names: Sequence[str], first_seed: int, jobs: int) -> Table:
+        """All results, after computing those that are missing over `jobs` processes of one thread each."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.folder)
         todo = {task: left for task in tasks if (left := self.missing(task, names, first_seed))}
-        total = sum(map(len, todo.values()))
         if todo:
-            self.compute_all(todo, total, jobs)
-        return total
+            self.compute_all(todo, sum(map(len, todo.values())), jobs)
+        return self.collect(tasks, names)
 
     def compute_all(self, todo: dict[Task, list[str]], total: int, jobs: int) -> None:
         with progress_bar() as progress, one_thread():
@@ -133,12 +136,8 @@ def _identity(measure: Measure, name: str) -> str:
     return cells.identity(code, *registry.roots(name))
 
 
-def _plain(losses: dict[str, float] | None) -> dict[str, float | str] | None:
-    return None if losses is None else {name: plain(loss) for name, loss in losses.items()}
-
-
-def _numbers(losses: dict[str, float | str] | None) -> dict[str, float] | None:
-    return None if losses is None else {name: float(loss) for name, loss in losses.items()}
+def _each(change: Callable[[Any], Any], losses: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if losses is None else {name: change(loss) for name, loss in losses.items()}
 
 
 def plain(number: float) -> float | str:
@@ -146,9 +145,25 @@ def plain(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)
 
 
-def failed(error: BaseException) -> dict[str, Any]:
-    """The result of an estimator that raised."""
-    return {"losses": None, "seconds": None, "error": f"{type(error).__name__}: {error}"}
+def scored(
+    x: np.ndarray, estimator: str, losses: Callable[[Fitted], dict[str, float]], compiled: bool = False
+) -> dict[str, Any]:
+    """The result of an estimator on a sample: losses, seconds of its fit (of the processor: other work adds none).
+
+    A fit that raises, or whose losses do, is recorded as such, in `error`; its losses are None.
+
+    Args:
+        compiled: whether the seconds are those of a second fit where it is one of ours, which compile in the first.
+    """
+    fit = registry.fit_of(estimator)
+    try:
+        for _ in range(2 if compiled and registry.find(estimator)[1].group != "rivals" else 1):
+            started = time.process_time()
+            fitted = fit(x.copy())
+            seconds = time.process_time() - started
+        return {"losses": losses(fitted), "seconds": seconds, "error": None}
+    except FAILURES as error:
+        return {"losses": None, "seconds": None, "error": f"{type(error).__name__}: {error}"}
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import argparse
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -89,7 +88,6 @@ def _numbers(l1: float, regret: float, missed: int) -> tuple[str, str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--constants", nargs="+", metavar="NAME", help="names (all)")
     parser.add_argument("--quick", action="store_true", help=f"N = {QUICK_SIZES[0]} only")
 

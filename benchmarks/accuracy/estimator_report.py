@@ -1,4 +1,4 @@
-"""What the reports of benchmarks of estimators have in common: losses by seed, failed fits, files."""
+"""Shared parts of the reports on estimators: losses by seed, failed fits, files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from ..harness import environment
-from ..harness.files import write_json, write_text
-from ..harness.report import Sheet
+from ..harness.report import Sheet, publish
 from ..methods import registry
 from .cells import Table
 
@@ -46,7 +45,8 @@ def failure_sheet(table: Table) -> Sheet | None:
 
 
 def write_report(
-    stem: Path,
+    out: Path,
+    name: str,
     title: str,
     record: dict[str, Any],
     sheets: Sequence[Sheet | None],
@@ -55,7 +55,7 @@ def write_report(
     absent: Sequence[str] = (),
     shown: Callable[[Sheet], bool] = lambda sheet: True,
 ) -> None:
-    """Writes stem.json and stem.md of those tables that are not None, and shows some of them.
+    """Writes NAME.json and NAME.md of those tables that are not None, and shows some of them.
 
     Args:
         record: for JSON; what made it is added.
@@ -64,12 +64,8 @@ def write_report(
     """
     gone = [*registry.absent(), *absent]
     made_by = {"absent": gone, **environment.description("float32"), "rival_versions": registry.rival_versions()}
-    write_json(stem.with_suffix(".json"), record | made_by)
     missing = f"Not installed, so not measured: {', '.join(gone)}.\n" if gone else ""
-    present = [sheet for sheet in sheets if sheet is not None]
-    head = [part for part in (f"# {title}\n", note + missing) if part]
-    write_text(stem.with_suffix(".md"), "\n".join([*head, *("#" + sheet.markdown() for sheet in present)]))
-    for sheet in filter(shown, present):
-        sheet.show(console)
+    head = "\n".join(part for part in (f"# {title}\n", note + missing) if part)
+    publish(out, name, record | made_by, [s for s in sheets if s is not None], console, head=head, shown=shown)
     if missing:
         console.print(missing)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
-import zlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +19,10 @@ from rich.console import Console
 from scipy import stats
 
 from ..methods import registry
-from ..methods.fitted import Function, of_normals
+from ..methods.fitted import Fitted, Function, of_normals
 from . import request
-from .cells import FAILURES, Cells, Task, failed
+from .cells import Cells, Task, scored
+from .densities import generators
 from .losses import log_likelihood
 from .new_points_report import REFERENCE, report
 from .request import Defaults
@@ -80,24 +79,22 @@ LAWS: dict[str, SampledDensity] = {
 @lru_cache(maxsize=1)  # every estimator of a task asks for it
 def sample(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The points to fit and the new ones, as they follow from the task alone."""
-    sequence = np.random.SeedSequence([zlib.crc32(task.name.encode()), task.size, task.seed])
-    first, second = (np.random.default_rng(child) for child in sequence.spawn(2))
+    first, second = generators(*task, streams=2)
     law = LAWS[task.name]
     return law.draw(first, task.size), law.draw(second, NEW)
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
-    """The regret of one estimator on one sample; a fit that raises or is NaN is recorded as such, in `error`."""
+    """The regret of one estimator on one sample; NaN is a failure."""
     x, new = sample(task)
-    started = time.process_time()
-    try:
-        mean, impossible = log_likelihood(registry.fit_of(estimator)(x.copy()).log_pdf, new)
+
+    def losses(fitted: Fitted) -> dict[str, float]:
+        mean, impossible = log_likelihood(fitted.log_pdf, new)
         if math.isnan(mean) or mean == math.inf:
             raise ValueError("the log density is not a number")
-    except FAILURES as error:
-        return failed(error)
-    losses = {"regret": float(np.mean(LAWS[task.name].log_pdf(new))) - mean, "impossible": impossible}
-    return {"losses": losses, "seconds": time.process_time() - started, "error": None}
+        return {"regret": float(np.mean(LAWS[task.name].log_pdf(new))) - mean, "impossible": impossible}
+
+    return scored(x, estimator, losses)
 
 
 def cells(out: Path) -> Cells:
@@ -105,12 +102,11 @@ def cells(out: Path) -> Cells:
     return Cells(out / "new-points-cells", measure)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    request.add_arguments(parser, DEFAULTS)
+add_arguments = partial(request.add_arguments, defaults=DEFAULTS)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks new_points`."""
     grid, results = request.requested(arguments, DEFAULTS, {"all": list(LAWS)}), cells(arguments.out)
-    results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
-    report(arguments.out, results.collect(grid.tasks(), grid.estimators), grid.estimators, console)
+    table = results.complete(grid.tasks(), grid.estimators, grid.seeds.start, arguments.jobs)
+    report(arguments.out, table, grid.estimators, console)

@@ -135,8 +135,7 @@ def rows(table: Table) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"density": density, "data_size": size, "estimator": name, "seeds": len(records)}
         row["failures"] = sum(record["losses"] is None for record in records.values())
         row["regret"] = None if mean is None else plain(mean.mean)
-        row["regret_error"] = None if mean is None else mean.error
-        row["impossible"] = None if mean is None else mean.impossible
+        row |= dict(zip(("regret_error", "impossible"), (None, None) if mean is None else mean[1:], strict=True))
         found.append(row)
     return found
 
@@ -147,4 +146,4 @@ def report(out: Path, table: Table, names: Sequence[str], console: Console) -> N
     ratios = {name: mean if mean is None else plain(mean) for name, mean in means.items()}
     regrets = [regret_sheet(table, names, size) for size in sorted({size for _, size, _ in table})]
     sheets = [*regrets, ratio_sheet(table, names), worst_sheet(table, names), failure_sheet(table)]
-    write_report(out / "new_points", "New points", {"rows": rows(table), "ratios": ratios}, sheets, console)
+    write_report(out, "new_points", "New points", {"rows": rows(table), "ratios": ratios}, sheets, console)

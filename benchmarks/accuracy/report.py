@@ -51,17 +51,13 @@ class Ratio(NamedTuple):
 
 def cell_ratio(table: Table, density: str, size: int, ours: str, theirs: str) -> Ratio | None:
     """The paired ratio at a cell; None where they share no seed."""
-    a = losses_of(table.get((density, size, ours), {}), "l1")
-    b = losses_of(table.get((density, size, theirs), {}), "l1")
+    a, b = (losses_of(table.get((density, size, name), {}), "l1") for name in (ours, theirs))
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return None
     first, second = np.array([a[s] for s in seeds]), np.array([b[s] for s in seeds])
-    value = float(first.mean() / second.mean())
-    error = math.nan
-    if len(seeds) > 1:
-        error = float(np.std(first / first.mean() - second / second.mean(), ddof=1) / math.sqrt(len(seeds)))
-    return Ratio(density, size, value, error)
+    error = standard_error(first / first.mean() - second / second.mean())
+    return Ratio(density, size, float(first.mean() / second.mean()), math.nan if error is None else error)
 
 
 def ratios(table: Table, ours: str, theirs: str, densities: Sequence[str]) -> list[Ratio]:
@@ -93,7 +89,8 @@ def ratio_row(table: Table, ours: str, theirs: str, families: Sequence[str]) -> 
     if not found:
         return None
     mean, error = geometric_mean(found)
-    row: dict[str, Any] = {"rival": theirs, "cells": len(found), "ratio": mean, "log_error": finite(error)}
+    row: dict[str, Any] = {"rival": theirs, "cells": len(found), "ratio": mean}
+    row["log_error"] = error if math.isfinite(error) else None
     for half, names in by_half.items():
         part = [ratio for ratio in found if ratio.density in names]
         row[half] = geometric_mean(part)[0] if part else None
@@ -106,14 +103,7 @@ def names_of(families: Sequence[str], half: str | None = None) -> list[str]:
     return [e.name for e in entries().values() if e.family in families and half in (None, e.half)]
 
 
-def finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def ratio_sheet(title: str, rows: Sequence[dict[str, Any]]) -> Sheet:
-    def plain(value: float | None) -> str:
-        return "" if value is None else f"{value:.2f}"
-
     lines = []
     for row in rows:
         mean = f"{row['ratio']:.3f}"
@@ -121,7 +111,7 @@ def ratio_sheet(title: str, rows: Sequence[dict[str, Any]]) -> Sheet:
             low, high = (row["ratio"] * math.exp(sign * 1.96 * row["log_error"]) for sign in (-1, 1))
             mean += f" [{low:.2f}, {high:.2f}]"
         worst = f"{row['worst']:.2f} ({row['worst_density']}, {row['worst_size']})"
-        halves = [plain(row[half]) for half in HALVES]
+        halves = ["" if row[half] is None else f"{row[half]:.2f}" for half in HALVES]
         lines.append([row["rival"], mean, *halves, f"{row['wins']} : {row['losses']}", worst])
     return Sheet(title, ["rival", "ratio [95 %]", *HALVES, "won : lost", "worst cell"], lines)
 
@@ -205,14 +195,15 @@ def real_sheet(table: Table, names: Sequence[str]) -> Sheet | None:
         return None
     reference = AUTO if AUTO in names else names[0]
     lines = []
-    for name in [reference, *(other for other in names if other != reference)]:
+    for name in dict.fromkeys([reference, *names]):
         line = [name if name == reference else f"{name} − {reference}"]
         for density in found:
-            values = losses_of(table.get((density, 0, name), {}), "log_likelihood")
+            values, base = (
+                losses_of(table.get((density, 0, each), {}), "log_likelihood") for each in (name, reference)
+            )
             if name != reference:
-                base = losses_of(table.get((density, 0, reference), {}), "log_likelihood")
-                both = values.keys() & base.keys()
-                values = {seed: values[seed] - base[seed] for seed in sorted(both) if base[seed] > -math.inf}
+                both = sorted(values.keys() & base.keys())
+                values = {seed: values[seed] - base[seed] for seed in both if base[seed] > -math.inf}
             line.append(split_text(np.array(list(values.values()))))
         lines.append(line)
     note = (
@@ -236,7 +227,8 @@ def summary_rows(table: Table) -> list[dict[str, Any]]:
     rows = []
     for (density, size, estimator), records in table.items():
         entry = entries().get(density)
-        where = {"family": entry.family, "half": entry.half} if entry else {"family": family_of(size), "half": None}
+        other = OTHER if size else "real"
+        where = {"family": entry.family, "half": entry.half} if entry else {"family": other, "half": None}
         row: dict[str, Any] = {"density": density, **where, "data_size": size, "estimator": estimator}
         row |= {"seeds": len(records), "failures": sum(record["losses"] is None for record in records.values())}
         for loss in (*LOSSES, "impossible", "mass") if size else ("log_likelihood", "impossible"):
@@ -246,11 +238,6 @@ def summary_rows(table: Table) -> list[dict[str, Any]]:
         row["median_ms"] = median_ms(table, [density], size, estimator)
         rows.append(row)
     return rows
-
-
-def family_of(size: int) -> str:
-    """The family of what is none of the benchmark's densities: data, or a target of the user's."""
-    return OTHER if size else "real"
 
 
 def sheets_of(table: Table, names: Sequence[str]) -> list[Sheet]:
@@ -318,11 +305,11 @@ def report(out: Path, table: Table, names: Sequence[str], absent: Sequence[str],
     }
     picture = draw(out / "accuracy.png", table, names)
     note = f"{NOTES}\n![{picture}](accuracy.png)\n" if picture else NOTES
-    write_report(out / "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, _is_main)
 
+    def is_main(sheet: Sheet) -> bool:
+        return sheet.title.startswith(("L1", "Real")) and "half" not in sheet.title
 
-def _is_main(sheet: Sheet) -> bool:
-    return sheet.title.startswith(("L1", "Real")) and "half" not in sheet.title
+    write_report(out, "accuracy", "Accuracy", record, sheets_of(table, names), console, note, absent, is_main)
 
 
 def draw(path: Path, table: Table, names: Sequence[str]) -> str | None:

@@ -1,11 +1,10 @@
-"""What is asked of a benchmark of estimators: targets, estimators, data sizes and seeds from the command line."""
+"""Command-line arguments of the benchmarks of estimators: targets, estimators, data sizes, seeds."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..methods import registry
@@ -51,7 +50,6 @@ class Request(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser, defaults: Defaults) -> None:
     sizes, quick = (" ".join(map(str, sizes)) for sizes in (defaults.sizes, defaults.quick_sizes))
     some = "all" if defaults.estimators is None else ", ".join(defaults.estimators)
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument(f"--{defaults.targets}", nargs="+", metavar="NAME", help="names, or groups of them (all)")
     parser.add_argument("--estimators", nargs="+", metavar="NAME", help=f"names, ours or rivals, module:name ({some})")
     parser.add_argument("--method", action="append", default=[], metavar="NAME", help="one more, such as module:name")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ import numpy as np
 from rich.console import Console
 
 from ..methods import registry
+from ..methods.fitted import Fitted
 from ..paper import target_registry
 from . import real_samples, request
-from .cells import FAILURES, Cells, Task, failed
+from .cells import Cells, Task, scored
 from .densities import FAMILIES, entries
 from .losses import Reference, distances, log_likelihood, reference
 from .report import report
@@ -47,27 +47,20 @@ def tasks(grid: Request) -> list[Task]:
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
-    """The losses of one estimator on one sample, and the seconds of its fit (of the processor: other work adds none).
-
-    A fit that raises is recorded as such, in `error`; its losses are None.
-    """
+    """The losses of one estimator on one sample, and the seconds of its fit."""
     x, held_out, known = sample(task)
-    fit = registry.fit_of(estimator)
-    try:
-        for _ in range(1 if registry.find(estimator)[1].group == "rivals" else 2):  # ours compile in the first call
-            started = time.process_time()
-            fitted = fit(x)
-            seconds = time.process_time() - started
+
+    def losses(fitted: Fitted) -> dict[str, float]:
         mean, impossible = log_likelihood(fitted.log_pdf, held_out)
-        losses = {"log_likelihood": mean, "impossible": impossible}
+        found = {"log_likelihood": mean, "impossible": impossible}
         if known is not None:
-            losses |= distances(known, fitted.pdf)._asdict()
+            found |= distances(known, fitted.pdf)._asdict()
         # −∞ is a likelihood, if a bad one; nothing else that is not finite is a result.
-        if not all(math.isfinite(loss) or loss == losses["log_likelihood"] == -math.inf for loss in losses.values()):
+        if not all(math.isfinite(loss) or loss == mean == -math.inf for loss in found.values()):
             raise ValueError("the density is not finite")
-    except FAILURES as error:
-        return failed(error)
-    return {"losses": losses, "seconds": seconds, "error": None}
+        return found
+
+    return scored(x, estimator, losses, compiled=True)
 
 
 @lru_cache(maxsize=1)  # every estimator of a task asks for it
@@ -98,8 +91,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks accuracy`."""
     grid = request.requested(arguments, DEFAULTS, known_densities(), target_registry.find)
     wanted, results = tasks(grid), cells(arguments.out)
-    if not arguments.report and not results.complete(wanted, grid.estimators, grid.seeds.start, arguments.jobs):
-        console.print(f"all results were there already, in {results.folder}")
-    table = results.collect(wanted, grid.estimators)
+    if arguments.report:
+        table = results.collect(wanted, grid.estimators)
+    else:
+        table = results.complete(wanted, grid.estimators, grid.seeds.start, arguments.jobs)
     absent = [f"data of {package}" for package in real_samples.absent()]
     report(arguments.out, table, grid.estimators, absent, console)

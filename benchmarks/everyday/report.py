@@ -37,9 +37,14 @@ def entry(record: dict[str, Any] | None) -> str:
     return f"**{text}**" if missed(record) else text
 
 
+def found_of(table: Table, tasks: Sequence[Task], estimator: str) -> list[tuple[Task, dict[str, Any]]]:
+    """The tasks that an estimator has results of, with these."""
+    return [(t, records[t.seed]) for t in tasks if t.seed in (records := table.get((t.name, t.size, estimator), {}))]
+
+
 def misses(table: Table, tasks: Sequence[Task], estimator: str) -> tuple[int, int]:
     """How many of an estimator's fits missed, and how many there are."""
-    records = [table[key][task.seed] for task in tasks if (key := (task.name, task.size, estimator)) in table]
+    records = [record for _, record in found_of(table, tasks, estimator)]
     return sum(map(missed, records)), len(records)
 
 
@@ -62,9 +67,8 @@ def summary_sheet(table: Table, tasks: Sequence[Task], names: Sequence[str]) -> 
         count, number = misses(table, tasks, name)
         found = {
             f"{task.name}, N = {task.size}": value
-            for task in tasks
-            if (record := table.get((task.name, task.size, name), {}).get(task.seed)) is not None
-            and (value := ratio(record)) is not None
+            for task, record in found_of(table, tasks, name)
+            if (value := ratio(record)) is not None
         }
         worst = max(found, key=lambda where: found[where], default=None)
         text = "–" if worst is None else f"{found[worst]:.2f} ({worst})"
@@ -90,4 +94,4 @@ def report(out: Path, table: Table, tasks: Sequence[Task], names: Sequence[str],
     counts = {name: dict(zip(("missed", "of"), misses(table, tasks, name), strict=True)) for name in names}
     sheets = [summary_sheet(table, tasks, names), misfit_sheet(table, tasks, names), failure_sheet(table)]
     record = {"rows": rows(table, tasks, names), "misses": counts}
-    write_report(out / "everyday", "Everyday data", record, sheets, console)
+    write_report(out, "everyday", "Everyday data", record, sheets, console)

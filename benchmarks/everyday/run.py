@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ..accuracy import request
-from ..accuracy.cells import FAILURES, Cells, Task, failed
+from ..accuracy.cells import Cells, Task, scored
 from ..accuracy.request import Defaults
 from ..methods import registry
+from ..methods.fitted import Fitted
 from ..methods.names import ConfigError
 from .kinds import KINDS, draw
 from .misfit import allowed, misfit
@@ -43,17 +44,16 @@ DEFAULTS = Defaults(
 
 
 def measure(task: Task, estimator: str) -> dict[str, Any]:
-    """The misfit of one estimator on one sample; a fit that raises or is NaN is recorded as such, in `error`."""
+    """The misfit of one estimator on one sample; NaN is a failure."""
     x = draw(*task)
-    started = time.process_time()
-    try:
-        found, at = misfit(registry.fit_of(estimator)(x.copy()).cdf, x)
+
+    def losses(fitted: Fitted) -> dict[str, float]:
+        found, at = misfit(fitted.cdf, x)
         if not math.isfinite(found):
             raise ValueError(f"the cdf is not finite at {at}")
-    except FAILURES as error:
-        return failed(error)
-    losses = {"misfit": found, "at": at, "allowed": allowed(x)}
-    return {"losses": losses, "seconds": time.process_time() - started, "error": None}
+        return {"misfit": found, "at": at, "allowed": allowed(x)}
+
+    return scored(x, estimator, losses)
 
 
 def cells(out: Path) -> Cells:
@@ -61,8 +61,7 @@ def cells(out: Path) -> Cells:
     return Cells(out / "everyday-cells", measure)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    request.add_arguments(parser, DEFAULTS)
+add_arguments = partial(request.add_arguments, defaults=DEFAULTS)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -71,5 +70,5 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if any(size % 2 for size in grid.sizes):
         raise ConfigError(f"--sizes: {grid.sizes}; a table of two columns has an even number of points")
     tasks, results = grid.tasks(), cells(arguments.out)
-    results.complete(tasks, grid.estimators, grid.seeds.start, arguments.jobs)
-    report(arguments.out, results.collect(tasks, grid.estimators), tasks, grid.estimators, console)
+    table = results.complete(tasks, grid.estimators, grid.seeds.start, arguments.jobs)
+    report(arguments.out, table, tasks, grid.estimators, console)

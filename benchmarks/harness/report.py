@@ -1,11 +1,11 @@
-"""From losses to what people read: mean and interval, and one table as Markdown, CSV and on the screen."""
+"""Means with confidence intervals, and tables as Markdown, CSV and on the screen."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,11 +104,28 @@ class Sheet(NamedTuple):
         console.print(table)
 
 
-def publish(out: Path, name: str, record: dict[str, Any], sheets: Sequence[Sheet], console: Console) -> None:
-    """Writes NAME.json and NAME.md, and shows the tables."""
+def publish(
+    out: Path,
+    name: str,
+    record: dict[str, Any],
+    sheets: Sequence[Sheet],
+    console: Console,
+    rows: Sequence[dict[str, Any]] = (),
+    head: str = "",
+    shown: Callable[[Sheet], bool] = lambda sheet: True,
+) -> None:
+    """Writes NAME.json and NAME.md, and shows some of the tables.
+
+    Args:
+        rows: for NAME.csv.
+        head: of the page, with a title above those of the tables.
+    """
     write_json(out / f"{name}.json", record)
-    write_text(out / f"{name}.md", "\n".join(sheet.markdown() for sheet in sheets))
-    for sheet in sheets:
+    if rows:
+        write_csv(out / f"{name}.csv", rows)
+    level = "#" if head else ""
+    write_text(out / f"{name}.md", "\n".join([*filter(None, [head]), *(level + each.markdown() for each in sheets)]))
+    for sheet in filter(shown, sheets):
         sheet.show(console)
 
 

@@ -1,4 +1,4 @@
-"""Time measured as it should be: compiled first, blocked until ready, all contenders in turn, medians."""
+"""Timing and memory: compiled first, blocked until ready, all contenders in turn, medians."""
 
 from __future__ import annotations
 

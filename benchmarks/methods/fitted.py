@@ -1,4 +1,4 @@
-"""What an estimator makes of a sample: a density, its logarithm and its distribution function, on the host in float64.
+"""Interface of all estimates: density, log density and distribution function, on the host in float64.
 
 The logarithm stands for itself: it is right also where the density underflows. It is −∞ only where an estimate says
 that nothing can lie, beyond the last bin of a histogram for one, and is never cut off.

@@ -1,4 +1,4 @@
-"""What a method of density estimation is to the benchmarks."""
+"""The type of an entry in the registry of methods."""
 
 from __future__ import annotations
 

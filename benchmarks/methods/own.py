@@ -100,7 +100,7 @@ def _of_log_density(log_density: Callable[[Any], Any], cdf: Callable[[Any], Any]
     )
 
 
-def of_mixture(gmm: Any) -> Fitted:
+def of_mixture(gmm: fbgmm.Mixture) -> Fitted:
     """A mixture of this library as what all methods return."""
     return Fitted(_in_blocks(gmm.prob), _in_blocks(gmm.log_prob), _in_blocks(gmm.cdf))
 

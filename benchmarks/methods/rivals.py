@@ -11,6 +11,9 @@ import contextlib
 import importlib
 import io
 import math
+import time
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -129,31 +132,47 @@ def em_bic(x: np.ndarray) -> Fitted:
     Numbers are tried upwards until four in succession have not lowered the criterion; the largest take most time.
     """
     unit = _unit(x)
-    return _least_bic(x / unit, unit, COMPONENTS, 4, tol=1e-7, max_iter=2000, n_init=3)
+    return _of_mixture(_em(x / unit, COMPONENTS, 4, tol=1e-7, max_iter=2000, n_init=3), unit)
 
 
 def em_bic_defaults(x: np.ndarray) -> Fitted:
     """scikit-learn's `GaussianMixture` as it comes, with 1 to 8 components by BIC, on the data as they are: what most
     people would write. Its floor of the variances, 1e-6, then has the unit of the data."""
-    return _least_bic(x, 1.0, FEW_COMPONENTS, FEW_COMPONENTS)
+    return _of_mixture(_em(x, FEW_COMPONENTS, FEW_COMPONENTS), 1.0)
 
 
-def _least_bic(x: np.ndarray, unit: float, most: int, patience: int, **settings: Any) -> Fitted:
-    """EM on x, which is in units of `unit`, with the number of components of least BIC."""
+def _em(x: np.ndarray, most: int, patience: int, **settings: Any) -> Any:
+    numbers = range(1, min(most, np.unique(x).size) + 1)
+    return least_bic(x[:, None], numbers, patience, covariance_type="diag", random_state=0, **settings)[0]
+
+
+def least_bic(points: np.ndarray, numbers: Iterable[int], patience: int, **settings: Any) -> tuple[Any, float, float]:
+    """scikit-learn's EM with the number of components of least BIC, among rising ones.
+
+    Args:
+        points: shape (N, D).
+        patience: numbers in succession that have not lowered the criterion, after which no more are tried.
+
+    Returns:
+        The mixture, the seconds of all fits, and those of the fit that was chosen.
+    """
     mixture = importlib.import_module("sklearn.mixture").GaussianMixture
-    points = x[:, None]
     best: Any = None
-    least, risen = math.inf, 0
-    for k in range(1, min(most, np.unique(x).size) + 1):
-        fitted = mixture(k, covariance_type="diag", random_state=0, **settings).fit(points)
-        bic = fitted.bic(points)
+    least, whole, alone, risen = math.inf, 0.0, 0.0, 0
+    for k in numbers:
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what has not converged shows in the criterion
+            fitted = mixture(k, **settings).fit(points)
+        bic, seconds = fitted.bic(points), time.perf_counter() - started
+        whole += seconds
         if bic < least:
-            best, least, risen = fitted, bic, 0
+            best, least, alone, risen = fitted, bic, seconds, 0
         else:
             risen += 1
         if risen == patience:
             break
-    return _of_mixture(best, unit)
+    return best, whole, alone
 
 
 def bayesian_mixture(x: np.ndarray) -> Fitted:

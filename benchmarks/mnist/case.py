@@ -1,4 +1,4 @@
-"""What the methods of one seed share: trained autoencoder, judge, and the codes of all images."""
+"""Data that the methods of one seed share: trained autoencoder, judge, and latent codes of all images."""
 
 from __future__ import annotations
 

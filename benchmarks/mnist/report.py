@@ -1,4 +1,4 @@
-"""From the measures of `python -m benchmarks mnist` to its tables: means over seeds with 95 % intervals."""
+"""Tables of `python -m benchmarks mnist`: means over seeds with 95 % intervals."""
 
 from __future__ import annotations
 

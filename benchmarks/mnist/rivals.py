@@ -6,7 +6,6 @@ Both take codes of shape (N, D) with their labels and give a `Rival`; both choos
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,11 +13,13 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from fbgmm.nn.train.progress import Progress, silent
 
 from ..harness import cells
 from ..harness.arrays import read_arrays, write_arrays
+from ..methods.rivals import least_bic
 from .sliced_wasserstein import Descent, Normals, fit_sw, random_start
 
 EM_COMPONENTS = (1, 2, 4, 8, 12, 16, 24, 32)
@@ -45,7 +46,7 @@ class Rival(NamedTuple):
         """Codes of a class, shape (count, D)."""
         return self.mixtures[label].sample(key, count)
 
-    def log_prob(self, z: Any, label: int) -> jax.Array:
+    def log_prob(self, z: ArrayLike, label: int) -> jax.Array:
         """log density of codes of shape (N, D) under a class, in nats, shape (N,)."""
         return self.mixtures[label].log_prob(jnp.asarray(z, jnp.float32))
 
@@ -101,33 +102,15 @@ def em_gmm(
     Raises:
         ValueError: a class with fewer codes than D + 1.
     """
-    from sklearn.mixture import GaussianMixture
-
-    rows = by_class(z, labels, classes)
-    mixtures, chosen, whole, alone = [], [], 0.0, 0.0
-    for label, row in enumerate(rows):
-        best: Any = None
-        least, best_seconds, risen = np.inf, 0.0, 0
-        for K in (k for k in components if k * 2 <= len(row)):
-            mixture = GaussianMixture(K, covariance_type=covariance, random_state=seed, max_iter=200)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what has not converged in 200 steps shows in the criterion
-                started = time.perf_counter()
-                mixture.fit(row)
-                bic = mixture.bic(row)
-            seconds = time.perf_counter() - started
-            whole += seconds
-            if bic < least:
-                best, least, best_seconds, risen = mixture, bic, seconds, 0
-            else:
-                risen += 1
-            if risen == 2:
-                break
-        alone += best_seconds
-        mixtures.append(normals(best))
-        chosen.append(best.n_components)
+    found = []
+    for label, row in enumerate(by_class(z, labels, classes)):
+        numbers = [K for K in components if len(row) >= 2 * K]
+        settings = {"covariance_type": covariance, "random_state": seed, "max_iter": 200}
+        found.append(least_bic(row, numbers, 2, **settings))
         progress(f"EM, {covariance}", label + 1, classes)
-    return Rival(tuple(mixtures), whole, tuple(chosen), alone)
+    mixtures, whole, alone = zip(*found, strict=True)
+    chosen = tuple(mixture.n_components for mixture in mixtures)
+    return Rival(tuple(map(normals, mixtures)), sum(whole), chosen, sum(alone))
 
 
 def normals(mixture: Any) -> Normals:
@@ -177,7 +160,7 @@ def sw_gmm(
     started, fitted = time.perf_counter(), []
     for label in range(classes):
         start = jax.tree.map(lambda a, label=label: a[label], starts)
-        fitted.append(jax.block_until_ready(compiled(keys[label], points[label], counts[label], start)[0]))
+        fitted.append(jax.block_until_ready(compiled(keys[label], points[label], counts[label], start)))
         progress("SW", label + 1, classes)
     seconds = time.perf_counter() - started
     mixtures = [m.moved(mean, scale) for m, mean, scale in zip(fitted, means, scales, strict=True)]

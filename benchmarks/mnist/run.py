@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
-from pathlib import Path
 
 from rich.console import Console
 
@@ -24,7 +23,6 @@ NEEDED = "flax", "optax", "orbax", "pooch", "sklearn"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--seeds", type=int, help=f"trainings, each with its own samples ({SEEDS})")
     parser.add_argument("--quick", action="store_true", help="2,000 training and test images, one seed")
 

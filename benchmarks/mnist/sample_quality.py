@@ -1,10 +1,12 @@
-"""How good generated samples are, from features of real and of generated images: numbers in use in the field."""
+"""Metrics of sample quality: Fréchet distance, precision, recall, density, coverage, diversity, confusion."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import NearestNeighbors
 
 NEIGHBOURS = 5
@@ -62,7 +64,9 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOURS) -> Ma
         ValueError: shapes that do not match, too few rows, values that are not finite.
     """
     real, generated = _checked(real, generated, least=k + 1)
-    real_radius, generated_radius = (_radius(features, k) for features in (real, generated))
+    # Of each point to its k-th neighbour, itself not counted.
+    balls = (NearestNeighbors(n_neighbors=k + 1).fit(each).kneighbors(each)[0] for each in (real, generated))
+    real_radius, generated_radius = (distances[:, -1] for distances in balls)
     inside_real = np.zeros(len(generated), np.int64)  # how many real balls each generated point lies in
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
     squares = np.einsum("nf,nf->n", generated, generated)
@@ -79,12 +83,6 @@ def manifold(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOURS) -> Ma
     return Manifold(*map(float, shares))
 
 
-def _radius(features: np.ndarray, k: int) -> np.ndarray:
-    """Distance of each point to its k-th neighbour, itself not counted."""
-    distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(features).kneighbors(features)
-    return distances[:, -1]
-
-
 def diversity(samples: np.ndarray) -> float:
     """Mean Euclidean distance over all pairs, in the units of the samples.
 
@@ -96,13 +94,7 @@ def diversity(samples: np.ndarray) -> float:
     """
     flat = np.asarray(samples, np.float64).reshape(len(samples), -1)
     flat, _ = _checked(flat, flat, least=2)
-    squares = np.einsum("nf,nf->n", flat, flat)
-    total = 0.0
-    for first in range(0, len(flat), _AT_ONCE):
-        block = slice(first, first + _AT_ONCE)
-        distances = squares[block, None] + squares[None, :] - 2 * flat[block] @ flat.T
-        total += np.sqrt(np.maximum(distances, 0)).sum()
-    return float(total / (len(flat) * (len(flat) - 1)))
+    return float(pdist(flat).mean())
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -122,12 +114,9 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels).astype(np.int64)
     if len(labels) != len(probabilities) or labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels must be {len(probabilities)} classes from 0 to {classes - 1}; found {labels!r}")
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
-    asked = counts.sum(axis=1, keepdims=True)
-    if not asked.all():
-        raise ValueError(f"each class needs samples; found none of {np.flatnonzero(asked[:, 0] == 0).tolist()}")
-    return counts / asked
+    if absent := sorted({*range(classes)} - {*labels.tolist()}):
+        raise ValueError(f"each class needs samples; found none of {absent}")
+    return confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(classes), normalize="true")
 
 
 def _checked(real: np.ndarray, generated: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.scipy.special import ndtr
+from jax.scipy.stats import multivariate_normal
+from jax.typing import ArrayLike
 
 Array = jax.Array
 
@@ -42,13 +44,9 @@ class Normals(NamedTuple):
 
     def log_prob(self, x: Array) -> Array:
         """log density, shape (N,), of points of shape (N, D); for one mixture."""
-        D = x.shape[1]
         covariances = self.factors @ jnp.swapaxes(self.factors, 1, 2)
-        roots = jnp.linalg.cholesky(covariances)
-        away = x[None, :, :] - self.means[:, None, :]
-        scaled = jax.lax.linalg.triangular_solve(roots, jnp.swapaxes(away, 1, 2), left_side=True, lower=True)
-        log_det = jnp.sum(jnp.log(jnp.diagonal(roots, axis1=1, axis2=2)), axis=1)
-        log_k = -0.5 * jnp.sum(scaled**2, axis=1) - (log_det + 0.5 * D * math.log(2 * math.pi))[:, None]
+        of_points = jax.vmap(multivariate_normal.logpdf, in_axes=(0, None, None))
+        log_k = jax.vmap(of_points, in_axes=(None, 0, 0))(x, self.means, covariances)
         return jax.nn.logsumexp(self.log_weights[:, None] + log_k, axis=0)
 
     def sample(self, key: Array, count: int) -> Array:
@@ -58,7 +56,7 @@ class Normals(NamedTuple):
         z = jax.random.normal(key_z, (count, self.means.shape[1]), self.means.dtype)
         return self.means[k] + jnp.einsum("nij,nj->ni", self.factors[k], z)
 
-    def moved(self, mean: Any, scale: Any) -> Normals:
+    def moved(self, mean: ArrayLike, scale: ArrayLike) -> Normals:
         """The mixture of scale·x + mean, both of shape (D,); for one mixture."""
         mean, scale = jnp.asarray(mean), jnp.asarray(scale)
         means = self.means * scale[None, :] + mean[None, :]
@@ -91,16 +89,13 @@ def random_start(key: Array, x: Array, count: Array, components: int) -> Normals
 
 
 @partial(jax.jit, static_argnames="descent")
-def fit_sw(key: Array, x: Array, count: Array, start: Normals, descent: Descent = Descent()) -> tuple[Normals, Array]:  # noqa: B008
+def fit_sw(key: Array, x: Array, count: Array, start: Normals, descent: Descent = Descent()) -> Normals:  # noqa: B008
     """Adam on the sliced Wasserstein distance. Pure: vmap over keys, data and starts fits many mixtures at a time.
 
     Args:
         x: data of about unit variance, shape (N, D).
         count: how many of the rows of x are data; those after them are padding.
         start: the first mixture.
-
-    Returns:
-        The mixture, and the distance at each step, shape (steps,).
     """
     adam = optax.adam(optax.cosine_decay_schedule(descent.rate, descent.steps))
 
@@ -110,24 +105,19 @@ def fit_sw(key: Array, x: Array, count: Array, start: Normals, descent: Descent 
         rows = jax.random.randint(key_rows, (descent.batch,), 0, count)
         directions = jax.random.normal(key_directions, (descent.projections, x.shape[1]), x.dtype)
         directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
-        slope, distance = jax.grad(_surrogate, has_aux=True)(mixture, x[rows], directions)
+        slope = jax.grad(surrogate)(mixture, x[rows], directions)
         updates, moments = adam.update(slope, moments)
         mixture = optax.apply_updates(mixture, updates)
-        return (_normalised(mixture), moments), distance
+        return (mixture._replace(log_weights=jax.nn.log_softmax(mixture.log_weights)), moments), None
 
-    (mixture, _), distances = jax.lax.scan(step, (start, adam.init(start)), jax.random.split(key, descent.steps))
+    (mixture, _), _ = jax.lax.scan(step, (start, adam.init(start)), jax.random.split(key, descent.steps))
     floor = FLOOR**2 * jnp.eye(x.shape[1], dtype=x.dtype)[None, :, :]
     covariances = mixture.factors @ jnp.swapaxes(mixture.factors, 1, 2) + floor
-    return mixture._replace(factors=jnp.linalg.cholesky(covariances)), distances
+    return mixture._replace(factors=jnp.linalg.cholesky(covariances))
 
 
-def sliced_distance(mixture: Normals, x: Array, directions: Array) -> Array:
-    """The squared sliced Wasserstein-2 distance of data, shape (N, D), over the directions, shape (P, D)."""
-    return _surrogate(mixture, x, directions)[1]
-
-
-def _surrogate(mixture: Normals, x: Array, directions: Array) -> tuple[Array, Array]:
-    """A number with the distance's slope in the mixture, and the distance itself; means over the directions."""
+def surrogate(mixture: Normals, x: Array, directions: Array) -> Array:
+    """A number whose slope in the mixture is that of the distance to data (N, D), mean over the directions (P, D)."""
     data = jnp.sort(jnp.einsum("pd,nd->pn", directions, x), axis=1)
     means = jnp.einsum("pd,kd->pk", directions, mixture.means)
     variances = jnp.sum(jnp.square(jnp.einsum("pd,kde->pke", directions, mixture.factors)), axis=2)
@@ -144,11 +134,4 @@ def _surrogate(mixture: Normals, x: Array, directions: Array) -> tuple[Array, Ar
     i = jnp.clip((height * N).astype(jnp.int32), 0, N - 1)
     miss = at - jnp.take_along_axis(data, i, axis=1)  # x − T(x)
     width = (high - low) / (GRID - 1)
-    surrogate = -2 * jnp.mean(width * jnp.sum(miss * cdf, axis=1))
-    mass = jnp.diff(height, axis=1)
-    distance = jnp.mean(jnp.sum(0.5 * (miss[:, 1:] ** 2 + miss[:, :-1] ** 2) * mass, axis=1))
-    return surrogate, distance
-
-
-def _normalised(mixture: Normals) -> Normals:
-    return mixture._replace(log_weights=jax.nn.log_softmax(mixture.log_weights))
+    return -2 * jnp.mean(width * jnp.sum(miss * cdf, axis=1))

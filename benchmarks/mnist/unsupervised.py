@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 from fbgmm import Rotated, fit_rotated
 from fbgmm.nn.digits.k_means import k_means
 
-from .rivals import normals
+from .rivals import em_gmm
 from .sliced_wasserstein import Descent, fit_sw, random_start
 
 GROUPS = 10
@@ -80,14 +79,8 @@ def _joint(model: Rotated, shares: jax.Array, x: jax.Array) -> jax.Array:
 
 def em(z: np.ndarray, seed: int, groups: int = GROUPS) -> Groups:
     """scikit-learn's EM with full covariances, started by its k-means."""
-    from sklearn.mixture import GaussianMixture
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what has not converged in 200 steps shows in the likelihood
-        started = time.perf_counter()
-        mixture = GaussianMixture(groups, random_state=seed, max_iter=200).fit(z)
-        seconds = time.perf_counter() - started
-    return _of_normals(normals(mixture), seconds)
+    found = em_gmm(z, np.zeros(len(z)), classes=1, components=(groups,), seed=seed)
+    return _of_normals(found.mixtures[0], found.seconds)
 
 
 def sw(key: jax.Array, z: np.ndarray, groups: int = GROUPS, descent: Descent = Descent()) -> Groups:  # noqa: B008
@@ -99,7 +92,7 @@ def sw(key: jax.Array, z: np.ndarray, groups: int = GROUPS, descent: Descent = D
     start = random_start(key_start, x, count, groups)
     compiled = fit_sw.lower(key_fit, x, count, start, descent).compile()
     started = time.perf_counter()
-    found, _ = jax.block_until_ready(compiled(key_fit, x, count, start))
+    found = jax.block_until_ready(compiled(key_fit, x, count, start))
     seconds = time.perf_counter() - started
     return _of_normals(found.moved(mean, scale), seconds)
 

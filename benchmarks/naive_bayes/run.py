@@ -7,7 +7,6 @@ import importlib.metadata
 import math
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -32,7 +31,6 @@ NOTE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--repeats", type=int, help=f"of the cross-validation ({REPEATS}, or {REPEATS_LARGE} if large)")
     parser.add_argument("--quick", action="store_true", help="iris and wine, one repetition")
 

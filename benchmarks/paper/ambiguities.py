@@ -21,8 +21,7 @@ from rich.padding import Padding
 from scipy.special import stdtrit
 
 from ..harness.environment import description, use_precision
-from ..harness.files import write_json, write_text
-from ..harness.report import Estimate, Sheet, estimate, median_estimate, progress_bar, ratio_estimate
+from ..harness.report import Estimate, Sheet, estimate, median_estimate, progress_bar, publish, ratio_estimate
 from ..methods.names import Name
 from . import law_report
 from .algorithm1_readings import AS_PRINTED, DEFAULT, READINGS, nearest, paper_ratios, readings_losses
@@ -161,7 +160,6 @@ def open_points(evidence: Evidence) -> list[OpenPoint]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     searched = "look for the law of the random targets that meets the paper's values for Algorithm 2, and only that"
     parser.add_argument("--targets", action="store_true", help=searched)
     number = parser.add_mutually_exclusive_group()
@@ -199,10 +197,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     }
     header = ["#", "the paper", "the reading taken", "measured"]
     lines = [[row.number, row.paper, row.reading, row.effect()] for row in found]
-    write_json(arguments.out / "ambiguities.json", record)
     sheet = Sheet("What the paper leaves open", header, lines, note(experiments))
-    write_text(arguments.out / "ambiguities.md", sheet.markdown())
-    for row in found:  # four columns of prose do not fit a screen
+    # Four columns of prose do not fit a screen.
+    publish(arguments.out, "ambiguities", record, [sheet], console, shown=lambda sheet: False)
+    for row in found:
         console.print(f"\n[bold]{row.number}[/bold] {escape(row.paper)}", highlight=False)
         console.print(Padding(escape(row.reading), (0, 0, 0, 4)), highlight=False)
         console.print(Padding(escape(row.effect()), (0, 0, 0, 4)), style="cyan", highlight=False)

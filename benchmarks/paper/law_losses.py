@@ -47,6 +47,11 @@ class Value(NamedTuple):
         """
         return (self.n, self.data_size) in {(1000, 20_000), (100, 50_000)}
 
+    def __str__(self) -> str:
+        if self.data_size > 5000:
+            return f"Table 3, N = {self.data_size:,}, n = {self.n}"
+        return f"Table {1 if self.family == 'normal' else 2}, {self.t:g}r"
+
 
 COMPONENTS = (10, 30, 50, 100, 200, 500, 1000)
 NORMAL_VALUES = (
@@ -55,6 +60,7 @@ NORMAL_VALUES = (
 )
 MIXED_VALUES = tuple(Value("mixed", 200, t, 5000) for t in (1.0, 2.0, 3.0))
 VALUES: dict[Family, tuple[Value, ...]] = {"normal": NORMAL_VALUES, "mixed": MIXED_VALUES}
+ALL_VALUES = (*NORMAL_VALUES, *MIXED_VALUES)
 
 _LEAST = 2.0**-20
 """What is cut off the uniform numbers at either end: in float32 they may be 0, and a cdf may stay below 1, and then
@@ -64,25 +70,21 @@ _FAR = 1e4  # beyond the extremes of 50,000 points of a Student-t with 2 degrees
 
 
 class LawLosses:
-    """LawLosses of many laws on the same targets, one compiled program for a family and a number of laws.
+    """Losses of many laws on the same targets, one compiled program for a family and a number of laws.
 
     Args:
-        family: whose values are measured, those of `VALUES`.
         width: the number of laws in a call of the program; more laws are more calls.
         seed: of the targets and their samples.
+        advance: is told how many experiments, each for up to `width` laws, were computed.
     """
 
-    def __init__(self, family: Family, width: int, seed: int) -> None:
-        self._width = width
-        key_target, key_sample = jax.random.split(jax.random.key(seed))
-        self._run = jax.jit(partial(_losses_of_experiment, family, key_target, key_sample))
+    def __init__(self, width: int, seed: int, advance: Callable[[float], None] = lambda number: None) -> None:
+        self._width, self._advance = width, advance
+        keys = jax.random.split(jax.random.key(seed))
+        self._run = {family: jax.jit(partial(_losses_of_experiment, family, *keys)) for family in VALUES}
 
-    def __call__(self, laws: Sequence[Law], experiments: range, advance: Callable[[float], None]) -> np.ndarray:
-        """Shape (experiments, laws, values). Experiment i is the same whatever the others are.
-
-        Args:
-            advance: is told how many experiments were computed.
-        """
+    def of_family(self, family: Family, laws: Sequence[Law], experiments: range) -> np.ndarray:
+        """Of a family's VALUES, shape (experiments, laws, values). Experiment i is the same whatever the others are."""
         parts = []
         for start in range(0, len(laws), self._width):
             part = list(laws[start : start + self._width])
@@ -90,16 +92,23 @@ class LawLosses:
             columns = Law(*(jnp.asarray(np.array(column)) for column in zip(*part, strict=True)))
             found = []
             for i in experiments:
-                found.append(np.asarray(self._run(np.int32(i), columns), np.float64))
-                advance(1)
+                found.append(np.asarray(self._run[family](np.int32(i), columns), np.float64))
+                self._advance(1)
             parts.append(np.stack(found))
         return np.concatenate(parts, axis=1)[:, : len(laws)]
+
+    def of_both(self, laws: Sequence[Law], experiments: range) -> np.ndarray:
+        """Of ALL_VALUES; the part of normal targets is computed once for all laws that share it."""
+        parts = [Law(*law[:5]) for law in laws]
+        shared = list(dict.fromkeys(parts))
+        normal = self.of_family("normal", shared, experiments)[:, [shared.index(part) for part in parts]]
+        return np.concatenate([normal, self.of_family("mixed", laws, experiments)], axis=2)
 
 
 def _losses_of_experiment(
     family: Family, key_target: jax.Array, key_sample: jax.Array, i: jax.Array, laws: Law
 ) -> jax.Array:
-    """LawLosses of one experiment, shape (laws, values)."""
+    """Losses of one experiment, shape (laws, values)."""
     key_i = jax.random.fold_in(key_target, i)
     targets = jax.vmap(partial(draw_target, key_i, family))(laws)
     values = VALUES[family]
@@ -114,7 +123,7 @@ def _losses_of_experiment(
 
 
 def _losses(u: jax.Array, values: Sequence[Value], target: Target) -> list[jax.Array]:
-    """LawLosses of the values that one sample gives, the target's quantiles at the sorted u."""
+    """Losses of the values that one sample gives, the target's quantiles at the sorted u."""
     ends = _quantiles(target, jnp.stack([u[0], u[-1]]))
     cells: dict[int, tuple[jax.Array, jax.Array]] = {}
     for grid, multiples in nested({value.n for value in values}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,13 @@ from rich.console import Console
 from ..harness.environment import description, use_precision
 from ..harness.report import Sheet, progress_bar, publish
 from .config import ConfigError
-from .law_search import (
-    ALL_VALUES,
-    FITTED,
-    LEVEL,
-    WIDTH,
-    Scored,
-    Search,
-    departures,
-    grid,
-    near_range,
-    search,
-    value_name,
-)
+from .law_losses import ALL_VALUES
+from .law_search import FITTED, LEVEL, PAPER, WIDTH, Scored, Search, departures, grid, near_range, search
 from .targets import LAWS, Law
 
 EXPERIMENTS, QUICK_EXPERIMENTS = 1000, 16
 SEED = 1
 SHOWN = 12  # the best laws that the table has
-
-PAPER = np.array([value.paper for value in ALL_VALUES])
 
 
 def run(out: Path, experiments: int | None, seed: int | None, quick: bool, console: Console) -> None:
@@ -43,9 +31,13 @@ def run(out: Path, experiments: int | None, seed: int | None, quick: bool, conso
     laws = grid()
     with progress_bar() as progress, use_precision("float32"):
         bar = progress.add_task(f"{len(laws)} laws, {WIDTH} at a time", total=None)
-        found = search(laws, experiments, seed, advance=lambda number: progress.advance(bar, number))
-        progress.update(bar, total=progress.tasks[0].completed)
-    shown = _shown(found)
+        found = search(laws, experiments, seed, partial(progress.advance, bar))
+    by_law = {one.law: one for one in found.scored}
+    shown = {f"{i}": one for i, one in enumerate(found.scored[:SHOWN], 1)} | {
+        "chosen here": found.chosen,
+        "default": by_law[LAWS["normal"]],
+        "former": by_law[LAWS["normal-1"]],
+    }
     sheets = [_laws_sheet(found, shown, len(laws), experiments), _ratios_sheet(shown)]
     record = {
         "laws": [_record(one) for one in found.scored],
@@ -56,17 +48,6 @@ def run(out: Path, experiments: int | None, seed: int | None, quick: bool, conso
         **description("float32"),
     }
     publish(out, "targets", record, sheets, console)
-
-
-def _shown(found: Search) -> dict[str, Scored]:
-    """The laws of the tables by a short name: the best, the chosen one, and those of the library."""
-    shown = {f"{i}": one for i, one in enumerate(found.scored[:SHOWN], 1)}
-    by_law = {one.law: one for one in found.scored}
-    return shown | {
-        "chosen here": found.chosen,
-        "default": by_law[LAWS["normal"]],
-        "former": by_law[LAWS["normal-1"]],
-    }
 
 
 def _laws_sheet(found: Search, shown: dict[str, Scored], tried: int, experiments: int) -> Sheet:
@@ -114,14 +95,14 @@ def _ratios_sheet(shown: dict[str, Scored]) -> Sheet:
     for j, value in enumerate(ALL_VALUES):
         star = "" if FITTED[j] else " *"
         ratios = [f"{one.means[j] / PAPER[j]:.2f}" for one in shown.values()]
-        lines.append([value_name(value) + star, f"{PAPER[j]:.4f}", *ratios])
+        lines.append([f"{value}{star}", f"{PAPER[j]:.4f}", *ratios])
     note = "* not fitted: it contradicts its neighbours in the paper's own table."
     return Sheet("Ours over the paper's, by law", ["", "paper", *shown], lines, note)
 
 
 def _record(one: Scored) -> dict[str, Any]:
     """A law for JSON."""
-    ratios = {value_name(v): float(ratio) for v, ratio in zip(ALL_VALUES, one.means / PAPER, strict=True)}
+    ratios = {str(v): float(ratio) for v, ratio in zip(ALL_VALUES, one.means / PAPER, strict=True)}
     kept = {name: float(getattr(one, name)) for name in ("misfit", "own_noise", "expected", "chance")}
     law = {name: float(number) for name, number in one.law._asdict().items()}
     return {"law": law, "departures": departures(one.law), **kept, "ratios": ratios}

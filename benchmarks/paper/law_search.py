@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .law_losses import MIXED_VALUES, NORMAL_VALUES, LawLosses, Value
-from .targets import LAWS, Family, Law
+from .law_losses import ALL_VALUES, NORMAL_VALUES, LawLosses
+from .targets import LAWS, Law
 
-ALL_VALUES = (*NORMAL_VALUES, *MIXED_VALUES)
+PAPER = np.array([value.paper for value in ALL_VALUES])
 FITTED = np.array([not value.contradicts for value in ALL_VALUES])
 
 _TENTHS = [i / 10 for i in range(31)]
@@ -37,8 +37,6 @@ WIDTH = 100  # laws in one call of a program; enough that sorting the uniform nu
 KEEP = 100  # laws after each round
 RESAMPLES = 200
 LEVEL = 0.05
-
-Advance = Callable[[float], None]
 
 
 class Scored(NamedTuple):
@@ -80,7 +78,11 @@ def grid() -> list[Law]:
 
 
 def search(
-    laws: Sequence[Law], experiments: int, seed: int, paper: np.ndarray | None = None, advance: Advance = lambda _: None
+    laws: Sequence[Law],
+    experiments: int,
+    seed: int,
+    advance: Callable[[float], None] = lambda number: None,
+    paper: np.ndarray = PAPER,
 ) -> Search:
     """The laws that meet the paper's values, from the parts that normal targets have.
 
@@ -88,47 +90,32 @@ def search(
         laws: those to try, for example `grid()`.
         experiments: targets for each value in the last round; the first round has a sixteenth, the second a quarter.
         seed: of the targets and their samples.
-        paper: the values to meet, in the order of ALL_VALUES; None: the paper's.
         advance: is told how many experiments, each for up to WIDTH laws, were computed.
+        paper: the values to meet, in the order of ALL_VALUES.
     """
-    paper = np.array([value.paper for value in ALL_VALUES]) if paper is None else paper
-    measure = _Measure(seed, advance)
+    losses_of = LawLosses(WIDTH, seed, advance)
     first, second = range(max(4, experiments // 16)), range(max(4, experiments // 4))
     normal = len(NORMAL_VALUES)
-    found = measure.normal(laws, first).mean(axis=0)
+    found = losses_of.of_family("normal", laws, first).mean(axis=0)
     kept = _best(laws, _misfits(found, paper[:normal], FITTED[:normal]))
     kept = [law._replace(half_width=half, most_df=most) for law in kept for half, most in MIXED_PARTS]
-    found = measure.both(kept, second).mean(axis=0)
+    found = losses_of.of_both(kept, second).mean(axis=0)
     kept = _best(kept, _misfits(found, paper, FITTED))
     kept = list(dict.fromkeys([*kept, *LAWS.values()]))
-    losses = measure.both(kept, range(experiments))
+    losses = losses_of.of_both(kept, range(experiments))
     chosen = simplest(score(kept, losses, paper)).law
     near = [law for law in neighbours(chosen, laws) if law not in kept]
-    losses = np.concatenate([losses, measure.both(near, range(experiments))], axis=1)
+    losses = np.concatenate([losses, losses_of.of_both(near, range(experiments))], axis=1)
     scored = score([*kept, *near], losses, paper)
     return Search(sorted(scored, key=lambda one: one.misfit), simplest(scored))
 
 
 def neighbours(law: Law, laws: Sequence[Law]) -> list[Law]:
     """The laws that differ from one in one thing: a number, the law of the locations, or a part of mixed targets."""
-    mine = _shape(law)
-    shapes = sorted({_shape(one) for one in laws} | {mine})
-    found = [Law(*shape[:3], *shape[3], law.half_width, law.most_df) for shape in shapes if _steps(shape, mine) == 1]
-    return found + [law._replace(half_width=h, most_df=m) for h, m in MIXED_PARTS if (h, m) != law[5:]]
-
-
-NormalPart = tuple[float, float, float, tuple[float, float]]
-"""What a law has for normal targets: low, high, power, and the law of the locations."""
-
-
-def _shape(law: Law) -> NormalPart:
-    low, high, power, normal, reach = (float(number) for number in law[:5])
-    return low, high, power, (normal, reach)
-
-
-def _steps(a: NormalPart, b: NormalPart) -> int:
-    """In how many of these two laws differ."""
-    return sum(x != y for x, y in zip(a, b, strict=True))
+    things = (("low",), ("high",), ("power",), ("normal_locations", "reach"))
+    found = {law._replace(**{name: getattr(one, name) for name in thing}) for thing in things for one in laws}
+    found |= {law._replace(half_width=half, most_df=most) for half, most in MIXED_PARTS}
+    return sorted(found - {law})
 
 
 def near_range(found: Search) -> dict[str, tuple[float, float]]:
@@ -162,11 +149,11 @@ def score(laws: Sequence[Law], losses: np.ndarray, paper: np.ndarray) -> list[Sc
     number = len(losses)
     again = [losses[random.integers(number, size=number)].mean(axis=0) for _ in range(RESAMPLES)]
     own = np.std([_misfits(mean, paper, FITTED) for mean in again], axis=0)
-    picked = [_papers_experiments(random, number) for _ in range(RESAMPLES)]
+    picked = np.stack([_papers_shares(random, number) for _ in range(RESAMPLES)])
     gaps = misfits - misfits.min()
     scored = []
     for i, law in enumerate(laws):
-        made = np.stack([_papers_means(losses[:, i], pick) for pick in picked])
+        made = np.einsum("rev,ev->rv", picked, losses[:, i])
         theirs = np.stack([_misfits(means, values, FITTED) for values in made])  # (resamples, laws)
         chance = float(np.mean(theirs[:, i] - theirs.min(axis=1) >= gaps[i] - 1e-12))
         scored.append(
@@ -175,22 +162,17 @@ def score(laws: Sequence[Law], losses: np.ndarray, paper: np.ndarray) -> list[Sc
     return scored
 
 
-Experiments = dict[tuple[Family, int], np.ndarray]
+def _papers_shares(random: np.random.Generator, number: int) -> np.ndarray:
+    """Weights of the experiments in means like the paper's: of 20 for Tables 1 and 2, of 30 for each size of Table 3.
 
-
-def _papers_experiments(random: np.random.Generator, number: int) -> Experiments:
-    """Which experiments stand for the paper's: 20 for each of Tables 1 and 2, 30 for each data size of Table 3."""
-    keys = {(value.family, value.data_size) for value in ALL_VALUES}
-    return {key: random.integers(number, size=30 if key[1] > 5000 else 20) for key in sorted(keys)}
-
-
-def _papers_means(losses: np.ndarray, picked: Experiments) -> np.ndarray:
-    """Means over the picked experiments; losses has the shape (experiments, values)."""
-    found = np.empty(len(ALL_VALUES))
-    for key, experiments in picked.items():
-        here = np.array([(value.family, value.data_size) == key for value in ALL_VALUES])
-        found[here] = losses[experiments][:, here].mean(axis=0)
-    return found
+    Shape (experiments, values).
+    """
+    shares = np.empty((number, len(ALL_VALUES)))
+    for key in sorted({(value.family, value.data_size) for value in ALL_VALUES}):
+        drawn = random.integers(number, size=30 if key[1] > 5000 else 20)
+        here = [(value.family, value.data_size) == key for value in ALL_VALUES]
+        shares[:, here] = np.bincount(drawn, minlength=number)[:, None] / drawn.size
+    return shares
 
 
 def _misfits(means: np.ndarray, paper: np.ndarray, fitted: np.ndarray) -> np.ndarray:
@@ -201,31 +183,3 @@ def _misfits(means: np.ndarray, paper: np.ndarray, fitted: np.ndarray) -> np.nda
 
 def _best(laws: Sequence[Law], misfits: np.ndarray) -> list[Law]:
     return [laws[i] for i in np.argsort(misfits, kind="stable")[:KEEP]]
-
-
-class _Measure:
-    """LawLosses of laws on the same targets; the part of normal targets is computed once for all laws that share it."""
-
-    def __init__(self, seed: int, advance: Advance) -> None:
-        self._losses: dict[Family, LawLosses] = {
-            family: LawLosses(family, WIDTH, seed) for family in ("normal", "mixed")
-        }
-        self._advance = advance
-
-    def normal(self, laws: Sequence[Law], experiments: range) -> np.ndarray:
-        """LawLosses of NORMAL_VALUES, shape (experiments, laws, values)."""
-        return self._losses["normal"](laws, experiments, self._advance)
-
-    def both(self, laws: Sequence[Law], experiments: range) -> np.ndarray:
-        """LawLosses of ALL_VALUES."""
-        parts = [law._replace(half_width=MIXED_PARTS[0][0], most_df=MIXED_PARTS[0][1]) for law in laws]
-        shared = list(dict.fromkeys(parts))
-        normal = self.normal(shared, experiments)[:, [shared.index(part) for part in parts]]
-        return np.concatenate([normal, self._losses["mixed"](laws, experiments, self._advance)], axis=2)
-
-
-def value_name(value: Value) -> str:
-    """Where a value stands, in few words."""
-    if value.data_size > 5000:
-        return f"Table 3, N = {value.data_size:,}, n = {value.n}"
-    return f"Table {1 if value.family == 'normal' else 2}, {value.t:g}r"

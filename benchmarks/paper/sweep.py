@@ -21,8 +21,8 @@ from rich.progress import Progress
 
 from ..harness import cells as kept
 from ..harness import environment
-from ..harness.files import remove_leftovers, write_json, write_text
-from ..harness.report import digits, estimate, grid_sheet, progress_bar, write_csv
+from ..harness.files import remove_leftovers
+from ..harness.report import digits, estimate, grid_sheet, progress_bar, publish
 from ..methods import registry
 from ..methods.names import Name
 from . import metrics, target_registry
@@ -187,7 +187,6 @@ def summary_row(result: Result) -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the grid; docs/extend.md shows one")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -196,13 +195,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     with progress_bar() as progress:
         results = run_config(config, arguments.out, progress, arguments.config.stem)
     rows = [summary_row(result) for result in results]
-    write_json(arguments.out / "results.json", {"rows": rows, **surroundings(config, results)})
-    write_csv(arguments.out / "results.csv", rows)
     names = {"kind": "kind", "algorithm": "algorithm", "n": "n", "t": "t", "data_size": "points"}
     names |= {"seed": "seed", "experiments": "experiments", "metric": "metric"}
     grid = {shown: [str(row[key]) for row in rows] for key, shown in names.items()}
     losses = [estimate(result.losses) for result in results]
     found = {"mean": [digits(loss.mean) for loss in losses], "95 % interval": [loss.interval() for loss in losses]}
     sheet = grid_sheet(f"Sweep {arguments.config.name}", grid, found)
-    write_text(arguments.out / "results.md", sheet.markdown())
-    sheet.show(console)
+    publish(arguments.out, "results", {"rows": rows, **surroundings(config, results)}, [sheet], console, rows)

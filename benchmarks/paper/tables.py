@@ -10,8 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ..harness.environment import PRECISIONS
-from ..harness.files import write_json, write_text
-from ..harness.report import Estimate, Sheet, digits, grid_sheet, progress_bar, write_csv
+from ..harness.report import Estimate, Sheet, digits, grid_sheet, progress_bar, publish
 from ..methods import registry
 from .config import Config, read_config
 from .printed_values import TITLES, paper_loss
@@ -72,7 +71,6 @@ def _ratio(mean: float | None, paper: float | None) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument(
         "--table", type=int, choices=sorted(TITLES), action="append", help="only this table; may be given repeatedly"
     )
@@ -93,17 +91,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         overrides["experiments"] = arguments.experiments
     numbers = sorted(set(arguments.table or TITLES))
     configs = {number: table_config(number, arguments.algorithm, **overrides) for number in numbers}
-    sheets = []
     with progress_bar() as progress:
-        for number, config in configs.items():
-            results = run_config(config, arguments.out, progress, f"table {number}")
-            rows = [table_row(result) for result in results]
-            record = {"rows": rows, "seed": arguments.seed, **surroundings(config, results)}
-            sheet = table_sheet(number, rows)
-            path = arguments.out / f"table{number}"
-            write_json(path.with_suffix(".json"), record)
-            write_csv(path.with_suffix(".csv"), rows)
-            write_text(path.with_suffix(".md"), sheet.markdown())
-            sheets.append(sheet)
-    for sheet in sheets:
-        sheet.show(console)
+        found = {n: run_config(config, arguments.out, progress, f"table {n}") for n, config in configs.items()}
+    for number, results in found.items():
+        rows = [table_row(result) for result in results]
+        record = {"rows": rows, "seed": arguments.seed, **surroundings(configs[number], results)}
+        publish(arguments.out, f"table{number}", record, [table_sheet(number, rows)], console, rows)

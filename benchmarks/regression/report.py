@@ -1,4 +1,4 @@
-"""From the measures of `python -m benchmarks regression` to its tables: means over splits with standard errors."""
+"""Tables of `python -m benchmarks regression`: means over splits with standard errors."""
 
 from __future__ import annotations
 

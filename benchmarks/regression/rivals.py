@@ -1,9 +1,8 @@
-"""Other ways from the features of a hidden layer to a density: heads with the same interface, and boosted quantiles."""
+"""Competing density heads (Gaussian, mixture density, kernel mixture networks), and boosted quantiles."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +31,7 @@ class MixtureDensityNetwork(nnx.Module):
         rngs: of the first weights.
     """
 
-    def __init__(self, features: int, components: int, y: Any, weights: Any, *, rngs: nnx.Rngs):
+    def __init__(self, features: int, components: int, y: jax.Array, weights: jax.Array, *, rngs: nnx.Rngs):
         self.layer = nnx.Linear(features, 3 * components, kernel_init=_SMALL, rngs=rngs)
         means = jnp.linspace(-1.5, 1.5, components) if components > 1 else jnp.zeros(1)
         self.layer.bias = nnx.Param(jnp.concatenate([jnp.zeros(components), means, jnp.full(components, 0.5)]))
@@ -46,7 +45,7 @@ class MixtureDensityNetwork(nnx.Module):
 class Homoscedastic(nnx.Module):
     """A normal density whose mean depends on x, of one learned width."""
 
-    def __init__(self, features: int, y: Any, weights: Any, *, rngs: nnx.Rngs):
+    def __init__(self, features: int, y: jax.Array, weights: jax.Array, *, rngs: nnx.Rngs):
         self.layer = nnx.Linear(features, 1, kernel_init=_SMALL, rngs=rngs)
         self.width = nnx.Param(jnp.full((1,), 0.5))
         self.least = Fixed(least_width(y, weights))
@@ -60,7 +59,7 @@ class Homoscedastic(nnx.Module):
 class KernelMixtureNetwork(nnx.Module):
     """Weights on kernels at quantiles of the training targets, in two learned widths (Ambrogioni et al. 2017)."""
 
-    def __init__(self, features: int, y: Any, weights: Any, *, rngs: nnx.Rngs):
+    def __init__(self, features: int, y: jax.Array, weights: jax.Array, *, rngs: nnx.Rngs):
         self.layer = nnx.Linear(features, _KERNELS * len(_KERNEL_WIDTHS), kernel_init=_SMALL, rngs=rngs)
         order = jnp.argsort(y)
         heap = jnp.cumsum(weights[order])
@@ -76,7 +75,7 @@ class KernelMixtureNetwork(nnx.Module):
         return Density.of(log_pi, mu, sigma)
 
 
-def least_width(y: Any, weights: Any) -> jax.Array:
+def least_width(y: jax.Array, weights: jax.Array) -> jax.Array:
     """The least width of all rivals' components, in standardised targets: as in `DensityHead.residual`."""
     return jnp.maximum(rounding(y, weights) / math.sqrt(12), 1e-3)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
-from pathlib import Path
 
 import jax
 from rich.console import Console
@@ -26,7 +25,6 @@ ORDER = "yacht", "boston", "energy", "concrete", "wine", "protein", "naval", "po
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--sets", nargs="+", metavar="SET", help=f"some of {', '.join(SETS)} (all)")
     parser.add_argument("--quick", action="store_true", help=f"{' and '.join(QUICK_SETS)}, three splits")
 

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks regression` trains: heads on one trunk, sets and their splits, and for how long."""
+"""Models, data splits and training settings of `python -m benchmarks regression`."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def train_variant(
     """
     features = case.data.x.shape[2]
 
-    def make(rngs: nnx.Rngs, y: Any, weights: Any) -> nnx.Module:
+    def make(rngs: nnx.Rngs, y: jax.Array, weights: jax.Array) -> nnx.Module:
         return Network(features, plan.hidden, variant.head(plan.hidden, y=y, weights=weights, rngs=rngs), rngs=rngs)
 
     code = identity(train, Network, variant, plan)

@@ -1,4 +1,4 @@
-"""What `python -m benchmarks style` measures."""
+"""Measurements of `python -m benchmarks style`: fits, samplers, blending, diversity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fbgmm.nn.style.blending import Blend, blended, blending_ratio, fit_blend
+from fbgmm.nn.style.blending import blended, blending_ratio, fit_blend
 from fbgmm.nn.style.gram_matrices import STYLE_LAYERS, psd_gap
 from fbgmm.nn.style.gram_mixture import SAMPLERS, GramMixture
 from fbgmm.nn.style.transfer import Stylised, TransferSettings, grams_of
@@ -94,6 +94,7 @@ def samplers(study: Study, progress: Progress) -> list[dict[str, Any]]:
 def blending(study: Study, progress: Progress) -> list[dict[str, Any]]:
     """D1/(D1 + D2) of the images and of the data set's mean, for each share and sampler."""
     one, two = (jnp.asarray(grams.mean(axis=0)) for grams in study.pictures.grams)
+    settings = TransferSettings(steps=study.sizes.steps)
     rows = []
     for share in study.sizes.shares:
         blend = fit_blend(*study.pictures.grams, share)
@@ -101,7 +102,8 @@ def blending(study: Study, progress: Progress) -> list[dict[str, Any]]:
         for sampler in SAMPLERS:
             wanted = blend.mixture.sample(study.key, study.sizes.images, sampler)
             start = np.repeat(study.pictures.target[None], study.sizes.images, axis=0)
-            made = _made(study, blend, wanted, start, TransferSettings(), progress, f"share {share:g}, {sampler}")
+            what = f"share {share:g}, {sampler}"
+            made = made_of(study.pictures, blend, wanted, start, settings, progress, what)
             row[sampler] = report.estimate(
                 np.asarray(blending_ratio(grams_of(study.pictures.vgg, made.images), one, two))
             )._asdict()
@@ -115,15 +117,16 @@ def diversity(study: Study, progress: Progress) -> list[dict[str, Any]]:
     key_noise, key_samples = jax.random.split(study.key)
     noise = np.asarray(jax.random.uniform(key_noise, (images, *study.pictures.target.shape), jnp.float32, 0, 255))
     same = np.repeat(noise[:1], images, axis=0)
+    usual = TransferSettings(steps=study.sizes.steps)
     rows: list[dict[str, Any]] = []
     for sampler in SAMPLERS:
         wanted = blend.mixture.sample(key_samples, images, sampler)
-        made = _made(study, blend, wanted, same, TransferSettings(), progress, f"diversity, {sampler}")
+        made = made_of(study.pictures, blend, wanted, same, usual, progress, f"diversity, {sampler}")
         rows.append({"images": f"sampled, {sampler}", **_measured(study, made)})
     mean = [jnp.broadcast_to(G, (images, *G.shape[1:])) for G in blend.mixture.mean()]
     for factor in _WEIGHTS:
-        settings = TransferSettings(style_weight=factor * TransferSettings().style_weight)
-        made = _made(study, blend, mean, noise, settings, progress, f"diversity, Gatys {factor:g}")
+        settings = usual._replace(style_weight=factor * usual.style_weight)
+        made = made_of(study.pictures, blend, mean, noise, settings, progress, f"diversity, Gatys {factor:g}")
         rows.append({"images": f"Gatys, style weight × {factor:g}", **_measured(study, made)})
     return [*rows, _at_content(rows[len(SAMPLERS) :], rows[SAMPLERS.index("copula")]["content_loss"])]
 
@@ -152,19 +155,3 @@ def _measured(study: Study, made: Stylised) -> dict[str, float]:
 def _apart(a: jax.Array, b: jax.Array) -> float:
     """Distance of two feature maps over the root of the mean of their squared norms."""
     return float(jnp.linalg.norm(a - b) / jnp.sqrt((jnp.sum(a**2) + jnp.sum(b**2)) / 2))
-
-
-def _made(
-    study: Study,
-    blend: Blend,
-    wanted: Sequence[jax.Array],
-    start: np.ndarray,
-    settings: TransferSettings,
-    progress: Progress,
-    what: str,
-) -> Stylised:
-    settings = settings._replace(steps=study.sizes.steps)
-    parts = [made for _, made in made_of(study.pictures, blend, wanted, start, settings, progress, what)]
-    history = np.concatenate([part.history for part in parts], axis=1)
-    images, content, style = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return Stylised(images, content, style, history)

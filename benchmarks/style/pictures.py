@@ -1,10 +1,10 @@
-"""What style transfer begins with, and images made from it: pictures, VGG19, Gram matrices of crops."""
+"""Inputs of style transfer (pictures, VGG19, Gram matrices of crops), and images made from them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,19 +96,25 @@ def made_of(
     settings: TransferSettings,
     progress: Progress,
     what: str,
-) -> Iterator[tuple[slice, Stylised]]:
-    """Images, a few at a time, with which of them these are.
+    finished: Callable[[slice, Stylised], None] = lambda part, made: None,
+) -> Stylised:
+    """Images, made a few at a time.
 
     Args:
         wanted: Gram matrices of each layer, one for each image.
         start: what each image begins with, shape (images, H, W, 3).
         progress, what: told of each step, under that name.
+        finished: told of each few, and which of the images they are.
 
     Raises:
         ValueError: losses that are not finite.
     """
+    parts = []
     for first in range(0, len(start), _TOGETHER):
         part = slice(first, first + _TOGETHER)
         grams, name = [layer[part] for layer in wanted], f"{what}, from image {first + 1} of {len(start)}"
         made = stylise(pictures.vgg, pictures.target, grams, blend.weights, start[part], settings, progress, name)
-        yield part, made
+        finished(part, made)
+        parts.append(made)
+    images, content, style = (np.concatenate([made[i] for made in parts]) for i in range(3))
+    return Stylised(images, content, style, np.concatenate([made.history for made in parts], axis=1))

@@ -38,7 +38,6 @@ QUICK = Sizes(size=64, crops=16, images=2, steps=12, shares=(0.0, 0.5, 1.0), ent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--parts", nargs="+", metavar="PART", default=PARTS, help=f"{', '.join(PARTS)} (all)")
     parser.add_argument("--style1", type=Path, help="target and first style (The Starry Night of FBGMM_DATA)")
     parser.add_argument("--style2", type=Path, help="second style (Sunflowers of FBGMM_DATA)")

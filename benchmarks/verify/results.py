@@ -53,7 +53,7 @@ class Results:
         header, *lines = self._tables[_named([name for name, _ in self._tables], section[0]) if section else 0][1]
         place = _named(header, column.removesuffix(">").strip()) + column.endswith(">")
         wanted = [cell.strip() for cell in row.split(";")]
-        lines = [line for line in lines if all(map(_matches, wanted, line))]
+        lines = [line for line in lines if all(w == "*" or line[i].startswith(w) for i, w in enumerate(wanted))]
         if "*" not in row:
             lines = [_only([line for line in lines if line[: len(wanted)] == wanted] or lines)]
         in_ms = re.search(r"\bms$", header[place]) or re.search(r"\bms$", row)
@@ -81,10 +81,6 @@ def _cells(line: str) -> list[str]:
 
 def _numbers(cell: str) -> list[float]:
     return [stated(match).value for match in NUMBER.finditer(cell.replace("*", ""))]
-
-
-def _matches(wanted: str, cell: str) -> bool:
-    return wanted == "*" or cell.startswith(wanted)
 
 
 def _named(names: list[str], wanted: str) -> int:

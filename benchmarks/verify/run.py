@@ -80,7 +80,6 @@ def check_anew(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="small commands only, at most three minutes on two cores")
     parser.add_argument("--only", metavar="SOURCE", action="append", help="only this source; may be given repeatedly")
 

@@ -130,8 +130,5 @@ def _positive(text: str) -> float:
     return number
 
 
-_positive_integer.__name__, _seed.__name__, _positive.__name__ = (
-    "integer",
-    "integer",
-    "number",
-)  # argparse says: invalid integer value
+_positive_integer.__name__ = _seed.__name__ = "integer"  # argparse says: invalid integer value
+_positive.__name__ = "number"

@@ -68,7 +68,7 @@ def draw(key: jax.Array, image: np.ndarray, label: int, trained: TrainedAutoenco
     return figure
 
 
-def passed(network: Encoder | Decoder | Discriminator, x: Any) -> list[np.ndarray]:
+def passed(network: Encoder | Decoder | Discriminator, x: np.ndarray) -> list[np.ndarray]:
     """What each layer gives for x, compiled as a whole."""
     form, weights = nnx.split(network)
     outputs = jax.jit(lambda weights, x: list(nnx.merge(form, weights).layers(x)))(weights, x)

@@ -1,4 +1,4 @@
-"""Images that flow into one another: GIF and MP4."""
+"""Animations of a sequence of images, as GIF and MP4."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def draw_process(key: jax.Array, study: Study) -> Figure:
             _matrix(ax, np.asarray(matrices[_SHOWN])[0])
     blend = fit_blend(*study.pictures.grams, share)
     _entry(figure.add_subplot(grid[2, :2]), study, blend.mixture.mixture, share)
-    sampled = blend.mixture.sample(key, 1, plan.sampler)  # type: ignore[arg-type]
+    sampled = blend.mixture.sample(key, 1, plan.sampler)
     ax = figure.add_subplot(grid[2, 2])
     _bare(ax, "sampled Gram")
     _matrix(ax, np.asarray(sampled[_SHOWN])[0])

@@ -12,7 +12,8 @@ from benchmarks.harness.cells import identity
 from benchmarks.style.pictures import Paths, Pictures, made_of, paths_of, prepare
 from fbgmm.nn.data.images import LEAST, load_image, save_image
 from fbgmm.nn.style.blending import fit_blend
-from fbgmm.nn.style.transfer import TransferSettings
+from fbgmm.nn.style.gram_mixture import Sampler
+from fbgmm.nn.style.transfer import Stylised, TransferSettings
 from fbgmm.nn.train.progress import Progress
 
 from ..request import Request, RequestError
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
     samples: int
     steps: int
     crops: int
-    sampler: str
+    sampler: Sampler
     seed: int
 
 
@@ -92,13 +93,16 @@ def _make_share(
 ) -> None:
     """Makes the images of a share whose files are not there."""
     blend = fit_blend(*pictures.grams, share)
-    wanted = blend.mixture.sample(key, plan.samples, plan.sampler)  # type: ignore[arg-type]
+    wanted = blend.mixture.sample(key, plan.samples, plan.sampler)
     missing = np.array([k for k, file in enumerate(files) if not file.is_file()])
     start = np.repeat(pictures.target[None], len(missing), axis=0)
     asked, settings = [layer[missing] for layer in wanted], TransferSettings(steps=plan.steps)
+
+    def save(part: slice, made: Stylised) -> None:
+        for k, image in zip(missing[part], made.images, strict=True):
+            save_image(files[k], image)
+
     try:
-        for part, made in made_of(pictures, blend, asked, start, settings, progress, f"share {100 * share:g} %"):
-            for k, image in zip(missing[part], made.images, strict=True):
-                save_image(files[k], image)
+        made_of(pictures, blend, asked, start, settings, progress, f"share {100 * share:g} %", save)
     except ValueError as error:
         raise RequestError(str(error)) from error

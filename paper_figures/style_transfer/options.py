@@ -1,34 +1,10 @@
-"""What `python -m paper_figures style` can be asked for; read before anything of the application is loaded."""
+"""Command-line options of `python -m paper_figures style`; read before anything of the application is loaded."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-
-
-@dataclass(frozen=True)
-class StyleOptions:
-    """The options of the command line; None stands for the default, which `--quick` makes smaller.
-
-    Attributes:
-        target, style1, style2: paths of pictures; the two paintings if None.
-        shares: of the second style, each from 0 to 1.
-        size: pixels of an image's longer side.
-        samples: images of each share.
-        steps: evaluations of the network for each image.
-        sampler: of the Gram matrices.
-    """
-
-    target: Path | None = None
-    style1: Path | None = None
-    style2: Path | None = None
-    shares: Sequence[float] | None = None
-    size: int | None = None
-    samples: int | None = None
-    steps: int | None = None
-    sampler: str = "copula"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(arguments: argparse.Namespace) -> StyleOptions:
-    """The options that were given."""
-    return StyleOptions(**{field.name: getattr(arguments, field.name) for field in fields(StyleOptions)})
+def of_words(words: Sequence[str] = ()) -> argparse.Namespace:
+    """The options in words of a command line; None stands for a default that `--quick` makes smaller."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)

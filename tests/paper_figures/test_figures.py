@@ -19,9 +19,11 @@ from paper_figures.request import Request
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """All figures of a quick run."""
+    """All figures of a quick run, with few widths."""
     here = tmp_path_factory.mktemp("figures")
-    assert main(["--quick", "--out", str(here / "new" / "figures")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loss_curves, "WIDTHS", (0.5, 1.0, 2.0, 3.0))
+        assert main(["--quick", "--out", str(here / "new" / "figures")]) == 0
     return here
 
 

@@ -1,6 +1,7 @@
 """Figures 11 to 13 and the animation: a whole run of a few steps with a network of random weights, and bad requests."""
 
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -16,11 +17,12 @@ from paper_figures.request import Request
 from paper_figures.style_transfer import (
     animation as style_transfer_animation,
 )
+from paper_figures.style_transfer import draw as style_transfer_draw
 from paper_figures.style_transfer import (
     figures as style_transfer_figures,
 )
 from paper_figures.style_transfer.images import make, planned
-from paper_figures.style_transfer.options import StyleOptions
+from paper_figures.style_transfer.options import of_words
 
 RNG = np.random.default_rng(0)
 
@@ -45,9 +47,12 @@ def pictures(tmp_path, monkeypatch, vgg):
     return paths
 
 
+def named(red, blue):
+    return ["--target", str(red), "--style1", str(red), "--style2", str(blue)]
+
+
 def options(pictures):
-    red, blue = map(str, pictures)
-    return ["--target", red, "--style1", red, "--style2", blue, "--size", "40", "--steps", "2"]
+    return [*named(*pictures), "--size", "40", "--steps", "2"]
 
 
 @pytest.mark.slow
@@ -78,7 +83,8 @@ def test_a_whole_run_writes_all_figures_and_keeps_finished_images(pictures, tmp_
 @pytest.mark.slow
 def test_figures_show_what_they_were_given(pictures, tmp_path):
     red, blue = pictures
-    asked = StyleOptions(red, red, blue, (0.5,), 40, 3, 1, "independent")
+    words = ["--shares", "0.5", "--size", "40", "--samples", "3", "--steps", "1", "--sampler", "independent"]
+    asked = of_words([*named(red, blue), *words])
     study = make(planned(Request(quick=True, style=asked)), tmp_path, lambda *_: None)
     assert study.images[0.5].shape == (3, 34, 40, 3)
     np.testing.assert_allclose(study.images[0.5][0], study.pictures.target.round(), atol=1)  # one step leaves the start
@@ -117,11 +123,13 @@ def test_the_animation_runs_through_all_images_and_ends_on_the_last(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.gif", "made.mp4"]
 
 
-@pytest.mark.slow
 def test_without_the_package_for_videos_the_gif_is_all(pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    command = ["style", "--quick", "--out", str(tmp_path / "out"), "--shares", "0", "--samples", "1"]
-    assert main([*command, *options(pictures)]) == 0
+    study = SimpleNamespace(images={0.0: RNG.uniform(0, 255, (1, 33, 41, 3))})
+    monkeypatch.setattr(style_transfer_draw, "make", lambda plan, out, progress: study)
+    monkeypatch.setattr(style_transfer_figures, "draw_grams", lambda study: None)
+    request = Request(style=of_words(named(*pictures)))
+    assert next(style_transfer_draw.draw(request, tmp_path, lambda *_: None)) == ("figure11", None)
     printed = capsys.readouterr()
     assert 'no MP4: MP4 needs imageio-ffmpeg; install with: pip install "fbgmm[video]"' in printed.err
     assert "figure13.gif" in printed.out
@@ -154,7 +162,7 @@ def test_without_pictures_it_says_which_are_missing(tmp_path, monkeypatch):
 
 def test_the_plan_is_that_of_the_paper_unless_asked_otherwise(pictures):
     red, blue = pictures
-    plan = planned(Request(style=StyleOptions(red, red, blue)))
+    plan = planned(Request(style=of_words(named(red, blue))))
     assert (plan.shares, plan.samples) == ((0.0, 0.1, 0.2, 0.8), 10)
-    quick = planned(Request(quick=True, style=StyleOptions(red, red, blue)))
+    quick = planned(Request(quick=True, style=of_words(named(red, blue))))
     assert (quick.size, len(quick.shares), quick.samples) == (128, 2, 2)

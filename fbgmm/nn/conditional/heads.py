@@ -186,7 +186,8 @@ class DensityHead(nnx.Module):
         assert head.place is not None
         apart = jnp.linspace(-1.0, 1.0, locations) if locations > 1 else jnp.zeros(1)
         places = jnp.average(values, weights=w) + deviation * apart
-        widths = jnp.broadcast_to(_inverse_softplus(jnp.maximum(deviation, 1e-6)), (locations,))
+        width = jnp.maximum(deviation, 1e-6)
+        widths = jnp.broadcast_to(jnp.log(-jnp.expm1(-width)) + width, (locations,))  # whose softplus is the width
         head.place.bias = nnx.Param(jnp.concatenate([places, widths]).astype(jnp.float32))
         return head
 
@@ -275,7 +276,3 @@ def _marginal(basis: Basis, y: Array, weights: Array) -> Array:
     """Algorithm 2's weights for all targets, a tenth of them spread evenly."""
     pi = normalize(update_pi(init_pi(basis), basis, y, weights))
     return (1 - _EVEN) * pi + _EVEN / basis.capacity
-
-
-def _inverse_softplus(x: Array) -> Array:
-    return jnp.log(-jnp.expm1(-x)) + x

@@ -13,8 +13,6 @@ from ..train.progress import Progress, silent
 VARIABLE = "FBGMM_DATA"
 """The environment variable that names the folder of local copies."""
 
-_BLOCK = 1 << 20
-
 
 class Remote(NamedTuple):
     """A file that others publish.
@@ -58,13 +56,11 @@ def local_path(remote: Remote, progress: Progress = silent) -> Path:
 
 def _checked(path: Path, remote: Remote) -> Path:
     kind, _, expected = remote.hash.partition(":")
-    digest = hashlib.new(kind)
     with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != expected:
+        digest = hashlib.file_digest(file, kind).hexdigest()
+    if digest != expected:
         raise FileError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or altered: its {kind} is {digest.hexdigest()}, "
+            f"{path} ({path.stat().st_size} bytes) is truncated or altered: its {kind} is {digest}, "
             f"expected {expected}; remove it, or put the file of {remote.urls[0]} in its place"
         )
     return path
@@ -76,7 +72,7 @@ def _fetched(path: Path, remote: Remote, progress: Progress) -> Path:
     failures = []
     for url in remote.urls:
         bar = _Bar(f"downloading {path.name}", progress)
-        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=_BLOCK // 4, timeout=30)
+        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=30)
         try:
             pooch.retrieve(url, remote.hash, fname=path.name, path=path.parent, downloader=downloader)
         except (OSError, ValueError) as error:  # no network, refused, or other bytes than expected

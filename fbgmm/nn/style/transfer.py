@@ -203,15 +203,12 @@ def _evaluate(form: Any, network: Any, x: Array, task: _Task, settings: Transfer
 
 def _start(x: Array) -> _Search:
     """The state before any evaluation: the first trial is the start itself, and it is taken."""
-    ones, zeros = (
-        partial(jnp.ones, dtype=x.dtype),
-        partial(jnp.zeros_like, x),
-    )  # own memory each, as it is donated
-    losses, value = jnp.inf * ones((len(x), 2)), jnp.inf * ones(len(x))
-    return _Search(x, losses, value, zeros(), zeros(), ones(len(x)), jax.vmap(_empty_memory)(x))
+    losses, value = (jnp.full(shape, jnp.inf, x.dtype) for shape in ((len(x), 2), len(x)))
+    slope, direction = jnp.zeros_like(x), jnp.zeros_like(x)  # own memory each, as it is donated
+    return _Search(x, losses, value, slope, direction, jnp.ones(len(x), x.dtype), jax.vmap(_empty_memory)(x))
 
 
-@partial(jax.jit, static_argnames=("form", "settings"), donate_argnames="search")
+@partial(jax.jit, static_argnames="form", donate_argnames="search")
 def _step(form: Any, network: Any, search: _Search, task: _Task, settings: TransferSettings) -> _Search:
     trial = search.x + search.length[:, None, None, None] * search.direction
     losses, value, slope = _evaluate(form, network, trial, task, settings)

@@ -1,4 +1,4 @@
-"""A function of batches applied to any number of rows."""
+"""Application of a function to many rows in batches of one size."""
 
 from __future__ import annotations
 

@@ -148,13 +148,13 @@ def test_a_module_of_a_researcher_counts_with_what_it_imports(tmp_path, monkeypa
     def found():
         for cached in (dependencies._source, dependencies._definition, dependencies.code_of):
             cached.cache_clear()
-        return cells.identity(importlib.import_module("mine").make)
+        return cells.identity(importlib.import_module("a_researchers").make)
 
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "a_researchers.py").write_text(MODULE)
     (tmp_path / "helper.py").write_text("def factor():\n    return 2\n")
     before = found()
-    (tmp_path / "mine.py").write_text(MODULE.replace("Nothing", "Something").replace("return 1", "return 3"))
+    (tmp_path / "a_researchers.py").write_text(MODULE.replace("Nothing", "Something").replace("return 1", "return 3"))
     assert found() == before
     (tmp_path / "helper.py").write_text("def factor():\n    return 3\n")
     assert found() != before

@@ -12,8 +12,8 @@ import fbgmm
 from benchmarks.__main__ import main
 from benchmarks.paper import law_search
 from benchmarks.paper.algorithm1_readings import AS_PRINTED, DEFAULT, READINGS, all_weights
-from benchmarks.paper.law_losses import LawLosses, algorithm2_loss, nested, student_t_cdf
-from benchmarks.paper.law_search import ALL_VALUES, FITTED, neighbours, search
+from benchmarks.paper.law_losses import ALL_VALUES, LawLosses, algorithm2_loss, nested, student_t_cdf
+from benchmarks.paper.law_search import FITTED, neighbours, search
 from benchmarks.paper.targets import LAWS, Law
 from fbgmm.counts import count, total
 
@@ -47,8 +47,8 @@ def test_a_planted_law_is_found(monkeypatch):
     monkeypatch.setattr(law_search, "KEEP", 4)
     planted = Law(0.7, 2.3, half_width=1.0, most_df=9)
     experiments = range(100, 140)  # others than those of the search
-    parts = [LawLosses(family, 1, 3)([planted], experiments, lambda _: None)[:, 0] for family in ("normal", "mixed")]
-    found = search(LAWS_TRIED, 24, 3, paper=np.concatenate(parts, axis=1).mean(axis=0))
+    paper = LawLosses(1, 3).of_both([planted], experiments)[:, 0].mean(axis=0)
+    found = search(LAWS_TRIED, 24, 3, paper=paper)
     best = [one.law for one in found.scored if one.within_noise]
     assert planted in best
     assert found.chosen.law[:2] == planted[:2]
