@@ -1,4 +1,7 @@
-"""Densities in several dimensions by Gaussianisation: rotations and marginal mixtures in turn until all is normal.
+"""Densities in several dimensions with an exact map to the normal density: stacked mixtures, or rounds of rotations.
+
+Where the data choose, a normal mixture is mapped by Rosenblatt's transformation (`normal_mixtures`, `stacked`). Where
+rounds are given, rotations and marginal mixtures follow in turn until all is normal:
 
     x ──standardise──▶ rotate ──▶ each coordinate to normal ──▶ rotate ──▶ each coordinate to normal ──▶ … ──▶ z
 
