@@ -15,10 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 from . import checks
 from ._typing import Array, ArrayLike, Bool, Float
-from .error_messages import bad_data
+from .error_messages import bad_data, warn_of_precision
 from .status import Status
 
 
@@ -27,7 +28,7 @@ from .status import Status
     data_fields=["low", "high", "r", "sigma", "means", "bounds"],
     meta_fields=["capacity", "t_max"],
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Basis:
     """n Gaussians N(mu_i, sigma²) with mu_i = low + (i + ½) r, i = 0 … n−1; or with means and widths of their own.
 
@@ -113,6 +114,10 @@ class Basis:
     def dtype(self) -> Any:
         return self.low.dtype
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a basis of the same numbers."""
+        return isinstance(other, Basis) and checks.equal(self, other)
+
     def __repr__(self) -> str:
         if self.batch_shape or not checks.is_concrete(self):
             return f"Basis(batch_shape={self.batch_shape}, capacity={self.capacity}, dtype={self.dtype})"
@@ -153,7 +158,7 @@ def init_basis(
         (2.0, 4.0)
     """
     if capacity is None:
-        n = capacity = checks.positive_integer("n", n)
+        n = capacity = checks.components(n)
     elif checks.is_concrete(n) and not ((np.asarray(n) >= 1) & (np.asarray(n) <= capacity)).all():
         raise ValueError(f"n must be between 1 and capacity = {capacity}; found {n!r}")
     t_max = t_bound(t, axes=np.ndim(t) if checks.is_concrete(t) else 0)
@@ -184,13 +189,16 @@ def init_basis_from(x: ArrayLike, n: int = N, t: ArrayLike = T, *, weights: Arra
         >>> fbgmm.init_basis_from([3.0, 1.0, 2.0], n=4).mu.tolist()
         [1.25, 1.75, 2.25, 2.75]
     """
+    x, weights = checks.points("x", x, weights)
     points = checks.as_floats("x", x)
     checks.one_dimension("x", points)
     w = checks.as_weights(weights, points.shape)
     low, high, bad = data_range(points, w)
-    if checks.is_concrete(low, high, bad) and (bad or not low < high):
-        status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
-        raise ValueError(bad_data(status, points, w, None, None))
+    if checks.is_concrete(low, high, bad):
+        if bad or not low < high:
+            status = Status.NOT_FINITE if bad else Status.EMPTY if low > high else Status.NO_WIDTH
+            raise ValueError(bad_data(status, points, w, None, None))
+        warn_of_precision(np.asarray(low), np.asarray(high), w)
     return init_basis(low, high, n, t)
 
 
@@ -203,18 +211,46 @@ def data_range(
     As `checks.usable` and `checks.faulty` have it. With no usable points low = inf and high = −inf.
     """
 
-    def masked() -> tuple[Array, Array]:
-        used = checks.usable(x, weights)
-        low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
-        return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
+    if weights is None:
+        return _plain_range(x)
+    return *_usable_range(x, weights), jnp.any(checks.faulty(x, weights), axis=-1)
 
-    if weights is not None:
-        return *masked(), jnp.any(checks.faulty(x, weights), axis=-1)
-    # Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the masks.
+
+def _usable_range(x: Array, weights: Array | None) -> tuple[Array, Array]:
+    used = checks.usable(x, weights)
+    low = jnp.min(jnp.where(used, x, jnp.inf), axis=-1, initial=jnp.inf)
+    return low, jnp.max(jnp.where(used, x, -jnp.inf), axis=-1, initial=-jnp.inf)
+
+
+@jax.custom_jvp
+def _plain_range(x: Array) -> tuple[Array, Array, Array]:
+    return _rows_range(x)
+
+
+@_plain_range.defjvp
+def _moved(primals: tuple[Array], tangents: tuple[Array]) -> Any:
+    """An end moves as the points that lie there, on average."""
+    (x,), (dx,) = primals, tangents
+    *ends, bad = _plain_range(x)
+    at = [x == end[..., None] for end in ends]
+    moved = [jnp.sum(jnp.where(a, dx, 0), axis=-1) / jnp.maximum(jnp.sum(a, axis=-1), 1) for a in at]
+    return (*ends, bad), (*moved, np.zeros(bad.shape, jax.dtypes.float0))
+
+
+@custom_vmap
+def _rows_range(x: Array) -> tuple[Array, Array, Array]:
+    """Any leading axes. Plain minima run at the speed of memory, and NaN comes through them: only bad data pay for the
+    masks."""
     low, high = jnp.min(x, axis=-1, initial=jnp.inf), jnp.max(x, axis=-1, initial=-jnp.inf)
     limit = checks.largest(x.dtype)
     bad = ~((low >= -limit) & (high <= limit)) & (x.shape[-1] > 0)
-    return *jax.lax.cond(jnp.any(bad), masked, lambda: (low, high)), bad
+    return *jax.lax.cond(jnp.any(bad), lambda: _usable_range(x, None), lambda: (low, high)), bad
+
+
+@_rows_range.def_vmap
+def _(size: int, batched: list[bool], x: Array) -> tuple[tuple[Array, ...], tuple[bool, ...]]:
+    # All rows under one condition: of a condition for each row, vmap would run both branches.
+    return _rows_range(x), (True, True, True)
 
 
 def t_bound(t: ArrayLike, axes: int = 1) -> int | None:

@@ -69,24 +69,45 @@ def warn_of_misfit(gmm: Any, bad: int, of: int) -> None:
     warnings.warn(f"{which} not the distribution of the data: {why}. What helps: {what}", MisfitWarning, stacklevel=4)
 
 
-def warn_of_precision(low: np.floating, high: np.floating, weights: AnyArray | None) -> None:
-    """Warns of data from low to high that lose their spread in float32, and of data weights that sum to about one."""
+def warn_of_precision(low: Any, high: Any, weights: AnyArray | None) -> None:
+    """Warns of data from low to high that lose their spread in float32, and of data weights that sum to about one.
+
+    Args:
+        low, high: of one data set or several, in the precision of the data.
+        weights: of one data set or several, points last.
+    """
     if low.dtype == np.float32:
-        step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
-        if 0 < float(high) - float(low) < 256 * step:
+        with np.errstate(invalid="ignore"):  # of rows without points
+            narrow = (low < high) & (high - low < 2.0**-15 * np.maximum(abs(low), abs(high)))
+        if np.any(narrow):
+            i = int(np.argmax(narrow))
+            first, last = float(np.ravel(low)[i]), float(np.ravel(high)[i])
+            step = float(np.spacing(np.float32(max(abs(first), abs(last)))))
             warnings.warn(
-                f"x spans {high - low:.3g}, but float32 resolves no more than {step:.3g} at {high:.6g}: "
-                "subtract an offset, or set jax_enable_x64 and give float64",
+                f"{f'x[{i}]' if low.ndim else 'x'} spans {last - first:.3g}, but float32 resolves no more than "
+                f"{step:.3g} at {last:.6g}: subtract an offset, or set jax_enable_x64 and give float64",
                 PrecisionWarning,
                 stacklevel=4,
             )
-    if weights is not None:
-        w = np.asarray(weights)
-        heavy = float(np.sum(w, dtype=np.float64))
-        if 0.99 < heavy < 1.01 and np.count_nonzero(w) > 1 and np.issubdtype(w.dtype, np.floating):
+    if weights is not None and np.issubdtype(weights.dtype, np.floating):
+        w = np.atleast_2d(np.asarray(weights))
+        heavy = np.asarray(np.sum(w, axis=-1, dtype=np.float64))
+        one = np.flatnonzero((heavy > 0.99) & (heavy < 1.01))
+        if one.size and (points := np.count_nonzero(w[one[0]])) > 1:
             warnings.warn(
-                f"weights sum to {heavy:.3g}: they are counts here (2 means twice), so that all {w.size} points count "
-                "as one in all; multiply them by the number of points",
+                f"weights sum to {heavy[one[0]]:.3g}: they are counts here (2 means twice), so that all {points} "
+                "points count as one in all; multiply them by the number of points",
                 PrecisionWarning,
                 stacklevel=4,
             )
+
+
+def warn_of_underflow(exact: np.ndarray, rounded: np.ndarray) -> None:
+    """Warns of a variance above zero that is zero in its precision."""
+    if np.any((rounded == 0) & (exact > 0)):
+        warnings.warn(
+            f"the variance {np.max(exact[rounded == 0]):.3g} is below the least number of {rounded.dtype}; "
+            "to_scipy() has moments in float64",
+            PrecisionWarning,
+            stacklevel=3,
+        )

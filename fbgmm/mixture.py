@@ -21,6 +21,7 @@ from . import checks
 from ._typing import Array, ArrayLike, Float, Int, Key
 from .auto.report import Choice, report
 from .basis import Basis, init_basis
+from .error_messages import warn_of_underflow
 from .evaluation.local_sums import cdf_sum, density, kernel_sum, peak_sigma
 from .evaluation.polynomials import Evaluator, Kind
 from .evaluation.quantiles import solve_icdf
@@ -30,7 +31,7 @@ from .updates import normalize
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["basis", "pi", "status", "outside", "choice"], meta_fields=[])
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """The density g(x) = Σ_i pi_i N(x; mu_i, sigma²) on a fixed basis (section 2.1). A pytree.
 
@@ -74,6 +75,14 @@ class Mixture:
         sums = {kind: partial(_of_batch, f, self.basis, self.pi) for kind, f in _SUMS.items()}
         return Evaluator(tables, sums)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a mixture of the same numbers, those about its fit included."""
+        return isinstance(other, Mixture) and checks.equal(self, other)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied or pickled: all but the tables, which hold compiled functions and are made again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_evaluator"}
+
     def __getitem__(self, index: Any) -> Mixture:
         """Elements of the batch: the index applies to the batch axes."""
         if not self.batch_shape:
@@ -109,7 +118,7 @@ class Mixture:
             q: probabilities, of a shape that broadcasts against the batch shape. 0 and 1 give −inf and inf, others
                 outside [0, 1] NaN.
         """
-        q = _points(self, q)
+        q = _points(self, q, "q")
         evaluator = None if isinstance(q, jax.core.Tracer) else self._evaluator
         return _of_batch(solve_icdf, self.basis, self.pi, q) if evaluator is None else evaluator.inverse(q)
 
@@ -123,7 +132,8 @@ class Mixture:
         Returns:
             Draws, shape (*shape, *batch).
         """
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        checks.random_key(key)
+        shape = checks.draw_shape(shape, self.pi.dtype)
         bits, z = bits_and_normal(key, (*shape, *self.batch_shape), self.pi.dtype)
         return _of_batch(_draw, self.basis, self.pi, bits, z)
 
@@ -132,9 +142,19 @@ class Mixture:
         return jnp.sum(self.pi * self.basis.mu, axis=-1)
 
     def variance(self) -> Float[Array, " *batch"]:
-        """Var[X] = sigma² + the variance of the component means, shape (*batch,)."""
-        off_mean = self.basis.mu - self.mean()[..., None]
-        return jnp.sum(self.pi * (jnp.square(self.basis.widths) + jnp.square(off_mean)), axis=-1)
+        """Var[X] = sigma² + the variance of the component means, shape (*batch,).
+
+        In float64 on the host where that can be, then rounded: squares of small numbers are below the least of float32.
+        """
+        if not checks.is_concrete(self.basis, self.pi):
+            off_mean = self.basis.mu - self.mean()[..., None]
+            return jnp.sum(self.pi * (jnp.square(self.basis.widths) + jnp.square(off_mean)), axis=-1)
+        pi, mu, widths = (np.asarray(a, np.float64) for a in (self.pi, self.basis.mu, self.basis.widths))
+        off_mean = mu - np.sum(pi * mu, axis=-1, keepdims=True)
+        variance = np.asarray(np.sum(pi * (widths**2 + off_mean**2), axis=-1))
+        rounded = variance.astype(self.pi.dtype)
+        warn_of_underflow(variance, rounded)
+        return jnp.asarray(rounded)
 
     def entropy(self) -> Float[Array, " *batch"]:
         """−∫ g log g, in nats, shape (*batch,): the trapezoidal rule under each component.
@@ -143,10 +163,8 @@ class Mixture:
         its step (Trefethen and Weideman 2014); 64 points for each component in float32, 256 in float64.
         """
         if self._evaluator is None:
-            return _at(_entropy, self, jnp.zeros((), self.pi.dtype))
-        z, share = _trapezoids(self.pi.dtype)
-        log_g = self.log_prob(self.basis.mu[:, None] + self.basis.widths[:, None] * z[None])
-        return -jnp.sum(self.pi * (log_g @ share))
+            return _of_batch(_entropy, self.basis, self.pi)
+        return _by_trapezoids(self.basis, self.pi, self.log_prob)
 
     def report(self) -> str:
         """How `fit` chose by itself: candidates and their shares, score, effective parameters, warnings.
@@ -224,19 +242,20 @@ def _of_batch(f: Callable[..., Array], basis: Basis, pi: Array, *points: Array) 
     return jnp.moveaxis(f(basis, pi, *batch_first), range(len(batch), len(shape)), range(lead))
 
 
-def _points(gmm: Mixture, x: Any) -> Array:
-    x = jnp.asarray(x)
-    return x.astype(jnp.promote_types(x.dtype, gmm.pi.dtype))
-
-
-def _at(f: Callable[[Basis, Array, Array], Array], gmm: Mixture, x: Any) -> Array:
-    return _of_batch(f, gmm.basis, gmm.pi, _points(gmm, x))
+def _points(gmm: Mixture, x: Any, name: str = "x") -> Array:
+    points = checks.as_floats(name, x, gmm.pi.dtype)
+    if gmm.batch_shape:
+        checks.broadcasts(name, points.shape, gmm.batch_shape)
+    return points
 
 
 def _evaluated(kind: Kind, gmm: Mixture, x: Any) -> Array:
     """By tables where there are some; by sums for a batch, under transformations of the mixture, on accelerators."""
     x, evaluator = _points(gmm, x), gmm._evaluator
-    return _of_batch(_SUMS[kind], gmm.basis, gmm.pi, x) if evaluator is None else evaluator(kind, x)
+    if evaluator is None:
+        return _of_batch(_SUMS[kind], gmm.basis, gmm.pi, x)
+    with np.errstate(over="ignore"):  # a log density below the least number is −inf
+        return evaluator(kind, x)
 
 
 def _log_density(basis: Basis, pi: Array, x: Array) -> Array:
@@ -258,26 +277,25 @@ def _draw(basis: Basis, pi: Array, bits: Array, z: Array) -> Array:
     return basis.low + (i.astype(z.dtype) + 0.5) * basis.r + basis.sigma * z
 
 
-def _entropy(basis: Basis, pi: Array, _: Array) -> Array:
-    z, share = _trapezoids(pi.dtype)
-    log_g = _log_density(basis, pi, basis.mu[:, None] + basis.widths[:, None] * z[None, :])
-    return -jnp.sum(pi * (log_g @ share))
+def _entropy(basis: Basis, pi: Array) -> Array:
+    return _by_trapezoids(basis, pi, partial(_log_density, basis, pi))
 
 
-def _trapezoids(dtype: Any) -> tuple[Array, Array]:
-    """Standard normal points of the trapezoidal rule, and their shares."""
-    z = jnp.linspace(-9.0, 9.0, 256 if dtype == jnp.float64 else 64, dtype=dtype)
+def _by_trapezoids(basis: Basis, pi: Array, log_prob: Callable[[Array], Array]) -> Array:
+    z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
     phi = jnp.exp(-0.5 * z * z)
-    return z, phi / jnp.sum(phi)
+    log_g = log_prob(basis.mu[:, None] + basis.widths[:, None] * z[None, :])
+    return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
 
 
 def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture:
     """The mixture Σ_k share_k g_k of several densities, again on one fixed basis.
 
     With one common basis the weights are averaged. Bases of uneven cells are laid side by side, component by component.
-    With different even bases the result stands on a new one whose sigma is
-    1/√2 of the smallest: each component is a normal smear of narrower ones, N(mu, sigma²) = N(mu, sigma² − s²) ∗
-    N(0, s²), and the smear, sampled at means s/2 apart, is exact to rounding (the trapezoidal rule again).
+    So are bases whose ranges or widths differ by orders of magnitude. With other even bases the result stands on a new
+    one whose sigma is 1/√2 of the smallest: each component is a normal smear of narrower ones, N(mu, sigma²) =
+    N(mu, sigma² − s²) ∗ N(0, s²), and the smear, sampled at means s/2 apart, is exact to rounding (the trapezoidal rule
+    again).
 
     Args:
         mixtures: mixtures without batch axes.
@@ -301,21 +319,11 @@ def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture
         raise ValueError(f"shares must be {len(mixtures)} numbers, at least 0 and not all 0; found {shares!r}")
     weights = weights / weights.sum()
     bases = [mixture.basis for mixture in mixtures]
-    if all(_same(b, bases[0]) for b in bases):
-        basis = bases[0]
-        pis = [m.pi for m in mixtures]
-    elif all(b.even for b in bases):
-        basis = _common_basis(bases)
-        pis = [_spread(m, basis) for m in mixtures]
-    else:
+    basis = bases[0] if all(b == bases[0] for b in bases) else _common_basis(bases)
+    if basis is None:
         return _all_components(mixtures, weights)
+    pis = [m.pi if m.basis == basis else _spread(m, basis) for m in mixtures]
     return Mixture(basis, jnp.tensordot(weights.astype(pis[0].dtype), jnp.stack(pis), axes=1))
-
-
-def _same(a: Basis, b: Basis) -> bool:
-    if (a.capacity, a.even) != (b.capacity, b.even):
-        return False
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
 def _all_components(mixtures: list[Mixture], shares: Array) -> Mixture:
@@ -331,12 +339,21 @@ def _all_components(mixtures: list[Mixture], shares: Array) -> Mixture:
     return Mixture(Basis(bounds[0], bounds[-1], jnp.diff(bounds), sigma, mu.shape[0], None, mu, bounds), pi)
 
 
-def _common_basis(bases: list[Basis]) -> Basis:
+def _common_basis(bases: list[Basis]) -> Basis | None:
+    """An even basis that holds them all; None where there is none, or it would be far longer than all together."""
+    if not all(b.even for b in bases):
+        return None
     sigma = min(float(b.sigma) for b in bases) / math.sqrt(2)
     low = min(float(b.low) - 8 * float(b.sigma) for b in bases)
     high = max(float(b.high) + 8 * float(b.sigma) for b in bases)
     n = math.ceil((high - low) / (sigma / 2))
+    if n > _LONGER * sum(b.capacity for b in bases):
+        return None
     return init_basis(low, low + n * sigma / 2, n=n, t=2.0)
+
+
+_LONGER = 16
+"""Times the components of all mixtures: bases of one range whose sigma differ by some factor stay even."""
 
 
 def _spread(gmm: Mixture, basis: Basis) -> Array:

@@ -7,8 +7,13 @@ a first pass.
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import math
+import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -81,7 +86,7 @@ class CsvSource:
     """One column of a table in a text file, such as a CSV file, read anew in each pass. `table_chunks` says how.
 
     Args:
-        path: of the file, in UTF-8.
+        path: of the file, in UTF-8, as it is or compressed by gzip.
         column, delimiter: as in `table_chunks`.
 
     Raises:
@@ -90,15 +95,30 @@ class CsvSource:
 
     def __init__(self, path: str | Path, column: str | None = None, chunk: int = CHUNK, delimiter: str = ","):
         self.path, self.column, self.chunk, self.delimiter = path, column, chunk, delimiter
-        with self._open() as lines:
-            _heading(csv.reader(lines, delimiter=delimiter), column, str(path))
+        with open(path, "rb") as file, text_of(file) as lines:
+            _heading(csv.reader(_without_marks(lines), delimiter=delimiter), column, str(path))
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        with self._open() as lines:
+        with open(self.path, "rb") as file, text_of(file) as lines:
             yield from table_chunks(lines, self.column, self.chunk, self.delimiter, str(self.path))
 
-    def _open(self) -> Any:
-        return open(self.path, encoding="utf-8-sig", newline="")
+
+@contextmanager
+def text_of(file: Any) -> Iterator[Iterable[str]]:
+    """The lines of a binary file or pipe, in UTF-8; uncompressed where it begins as gzip does."""
+    binary: Any = file if hasattr(file, "peek") else io.BufferedReader(file)
+    if binary.peek(2)[:2] == b"\x1f\x8b":
+        binary = gzip.GzipFile(fileobj=binary)
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # the file is the caller's
+
+
+def _without_marks(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without byte order marks, which files put together have in their midst too."""
+    return (line.lstrip("\ufeff") for line in lines)
 
 
 def table_chunks(
@@ -106,7 +126,8 @@ def table_chunks(
 ) -> Iterator[np.ndarray]:
     """One column of a table in lines of text, such as `sys.stdin`, in chunks; read once.
 
-    The first row is a header where one of its cells is not a number. Rows without any cell are skipped.
+    The first row is a header where one of its cells is not a number. All others are as long; those without any cell
+    are skipped. Numbers have a decimal point, and nothing between the thousands.
 
     Args:
         lines: of text.
@@ -115,26 +136,25 @@ def table_chunks(
         name: of the table, for errors.
 
     Raises:
-        ValueError: no rows of numbers; no such column, or none named where there are several; a cell that is not a
-            finite number, naming its line and column.
+        ValueError: no rows of numbers; no such column, or none named where there are several; a row longer or shorter
+            than the first, or a cell that is not a finite number, naming its line and column.
 
     Example:
         >>> from fbgmm.sources import table_chunks
         >>> [chunk.tolist() for chunk in table_chunks(["name,height", "Ada,1.65", "Max,1.8"], "height")]
         [[1.65, 1.8]]
     """
-    rows = csv.reader(lines, delimiter=delimiter)
-    begun, position, column = _heading(rows, column, name)
+    rows = csv.reader(_without_marks(lines), delimiter=delimiter)
+    begun, position, column, width = _heading(rows, column, name)
     numbers: list[float] = []
     for row in chain(begun, _rows(rows, name)):
-        try:
-            number = float(row[position])
-        except (ValueError, IndexError):
-            number = math.nan
+        number = _number(row[position]) if len(row) == width else math.nan
         if not -math.inf < number < math.inf:
-            found = repr(row[position][:60]) if len(row) > position else f"a row of {len(row)} cells"
-            place = f"{name}, line {rows.line_num}, column {column!r}"
-            raise ValueError(f"{place}: found {found}; allowed: a finite number")
+            if len(row) == width:
+                found, allowed = repr(row[position][:60]), "a finite number, such as 1234.5"
+            else:
+                found, allowed = f"a row of {len(row)} cells", f"{width}, as in the first row"
+            raise ValueError(f"{name}, line {rows.line_num}, column {column!r}: found {found}; allowed: {allowed}")
         numbers.append(number)
         if len(numbers) == chunk:
             yield np.asarray(numbers)
@@ -143,22 +163,30 @@ def table_chunks(
         yield np.asarray(numbers)
 
 
-def _heading(rows: Any, column: str | None, name: str) -> tuple[list[list[str]], int, str]:
-    """The first row if it is data, the position of the column and its name."""
+def _heading(rows: Any, column: str | None, name: str) -> tuple[list[list[str]], int, str, int]:
+    """The first row if it is data, the position of the column and its name, and the number of cells."""
     first = next(_rows(rows, name), None)
     if first is None:
         raise ValueError(f"{name} is empty; allowed: a table with at least one row of numbers")
+    for i, cell in enumerate(first):
+        if not _is_number(cell) and any(c.isdigit() for c in cell) and set(cell) <= _IN_NUMBERS:
+            place = f"{name}, line {rows.line_num}, column {str(i + 1)!r}"
+            raise ValueError(f"{place}: found {cell[:60]!r}; allowed: a finite number, such as 1234.5, or a name")
     data = all(map(_is_number, first))
     names = [str(i + 1) for i in range(len(first))] if data else [cell.strip() for cell in first]
     position = _position(name, column, names)
-    return [first] * data, position, names[position]
+    return [first] * data, position, names[position], len(first)
+
+
+_IN_NUMBERS = set("0123456789+-.,_' eE\u00a0\u202f")
+"""What a number holds, as people write it: a first row of such cells is no header."""
 
 
 def _rows(rows: Any, name: str) -> Iterator[list[str]]:
     """The rows that hold something."""
     try:
         yield from filter(None, rows)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{name}, after line {rows.line_num}: not a table of text in UTF-8: {error}") from error
 
 
@@ -179,7 +207,8 @@ class TextSource:
         numbers: list[float] = []
         for number, line in enumerate(self.stream, start=1):
             try:
-                numbers.extend(map(float, line.partition("#")[0].replace(",", " ").split()))
+                cells = line.lstrip("\ufeff").partition("#")[0].replace(",", " ").split()
+                numbers.extend(map(_strict, cells))
             except ValueError as error:
                 raise ValueError(f"line {number} must hold numbers; found {line.strip()[:60]!r}") from error
             if len(numbers) >= self.chunk:
@@ -190,10 +219,10 @@ class TextSource:
 
 
 def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
-    """The source that reads a file, by its suffix: .csv, .tsv, .parquet or .npy.
+    """The source that reads a file, by its suffix: .csv, .tsv, their .gz, .parquet or .npy.
 
     Args:
-        path: of the file.
+        path: of the file. A pipe, such as /dev/stdin, holds a table in CSV, which is read once.
         column: as in `CsvSource` and `ParquetSource`; of a two-dimensional .npy array its position, from "1".
 
     Raises:
@@ -209,9 +238,13 @@ def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
         ...     [chunk.tolist() for chunk in file_source(path)]
         [[1.0, 2.0]]
     """
-    suffix = Path(path).suffix.lower()
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        return _piped(path, column)
+    suffix = Path(str(path).lower().removesuffix(".gz")).suffix
+    if str(path).lower().endswith(".gz") and suffix not in (".csv", ".tsv"):
+        suffix = ".gz"
     if suffix not in (".csv", ".tsv", ".parquet", ".npy"):
-        raise ValueError(f"{path} has an unknown suffix; allowed: .csv, .tsv, .parquet or .npy")
+        raise ValueError(f"{path} has an unknown suffix; allowed: .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .npy")
     with open(path, "rb"):  # for Python's own error where it is missing
         pass
     if suffix == ".parquet":
@@ -230,6 +263,11 @@ def file_source(path: str | Path, column: str | None = None) -> Iterable[Any]:
     return ArraySource(table[:, _position(path, column, [str(i + 1) for i in range(table.shape[1])])])
 
 
+def _piped(path: str | Path, column: str | None) -> Iterator[np.ndarray]:
+    with open(path, "rb") as file, text_of(file) as lines:
+        yield from table_chunks(lines, column, name=str(path))
+
+
 def _position(path: object, column: str | None, names: Sequence[str]) -> int:
     """Of a column among the names of all."""
     if column is None and len(names) == 1:
@@ -242,12 +280,23 @@ def _position(path: object, column: str | None, names: Sequence[str]) -> int:
     return names.index(column)
 
 
-def _is_number(cell: str) -> bool:
+def _strict(cell: str) -> float:
+    """The number, as Python reads it, but for underscores and for digits that are not ASCII; raises ValueError."""
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _number(cell: str) -> float:
+    """As `_strict`; NaN where there is none."""
     try:
-        float(cell)
+        return _strict(cell)
     except ValueError:
-        return False
-    return True
+        return math.nan
+
+
+def _is_number(cell: str) -> bool:
+    return not math.isnan(_number(cell)) or cell.strip().lower().lstrip("+-") == "nan"
 
 
 def as_source(chunks: ArrayLike | Iterable[ArrayLike]) -> Iterable[Any]:

@@ -150,6 +150,7 @@ def update_pi(
         raise ValueError(f"algorithm must be 1 or 2; found {algorithm!r} (any Algorithm runs through fbgmm.fit)")
     if pi.shape != (basis.capacity,):
         raise ValueError(f"pi has shape {pi.shape}; allowed: one weight for each component, ({basis.capacity},)")
+    x, weights = checks.points("x", x, weights)
     x = checks.as_floats("x", x).reshape(-1)
     return _pass(pi, basis, x, checks.as_weights(weights, x.shape), algorithm, d)
 

@@ -21,10 +21,13 @@ from ..harness import environment
 from ..harness.report import Sheet, publish
 from ..harness.timing import Timing, Work, added_memory, race
 from ..methods import registry
+from ..methods.names import ConfigError
+from .evaluation import INTERPOLATION, MIXTURES, evaluation
 
 Peer = Callable[[np.ndarray], Any]
 
 FLOOR, OURS = "floor: numpy min + max", "fbgmm"
+BY_HAND = "jit(vmap(init_basis_from → init_pi → update_pi))"
 _LOOP_ROWS = 20  # a peer that must loop over rows is timed on so many of them, and extrapolated
 
 
@@ -48,29 +51,20 @@ def batch(rows: int, n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
     xs = jax.random.normal(jax.random.key(0), (rows, n_points))
     host = np.asarray(xs)
     works: dict[str, Work] = {FLOOR: lambda: (host.min(1), host.max(1)), OURS: lambda: fbgmm.fit_batch(xs, n=200).pi}
+    works[BY_HAND] = partial(jax.jit(jax.vmap(_by_hand)), xs)
     some = min(rows, _LOOP_ROWS)
     for name, fit in peers().items():
         works[f"{name}, loop"] = partial(_loop, fit, host[:some])
-    return works, {name: 1.0 if name in (FLOOR, OURS) else rows / some for name in works}
+    return works, {name: 1.0 if name in (FLOOR, OURS, BY_HAND) else rows / some for name in works}
+
+
+def _by_hand(x: jax.Array) -> jax.Array:
+    basis = fbgmm.init_basis_from(x, n=200, t=2.0)
+    return fbgmm.normalize(fbgmm.update_pi(fbgmm.init_pi(basis), basis, x))
 
 
 def _loop(fit: Peer, rows: np.ndarray) -> list[Any]:
     return [fit(row) for row in rows]
-
-
-def evaluation(n_points: int) -> tuple[dict[str, Work], dict[str, float]]:
-    """What one asks of a density at N points, on 200 and on 5000 components."""
-    x = jax.random.normal(jax.random.key(0), (n_points,))
-    q = jax.random.uniform(jax.random.key(1), (n_points // 10,))
-    draw = np.random.default_rng(0).standard_normal
-    works: dict[str, Work] = {f"numpy standard_normal, {10 * n_points} draws": lambda: draw(10 * n_points)}
-    for n in (200, 5000):
-        gmm = fbgmm.fit(x, n=n)
-        works[f"log_prob, n = {n}"] = partial(gmm.log_prob, x)
-        works[f"cdf, n = {n}"] = partial(gmm.cdf, x)
-        works[f"icdf of {len(q)}, n = {n}"] = partial(gmm.icdf, q)
-        works[f"sample, {10 * n_points} draws, n = {n}"] = partial(gmm.sample, jax.random.key(2), (10 * n_points,))
-    return works, dict.fromkeys(works, 1.0)
 
 
 def choosing(rows: int, sizes: Sequence[int]) -> tuple[dict[str, Work], dict[str, float]]:
@@ -122,7 +116,7 @@ _IMPORT = "import time, jax\nt = time.perf_counter()\nimport fbgmm\nprint(time.p
 def rows(name: str, works: dict[str, Work], factors: dict[str, float], rounds: int) -> Iterator[dict[str, Any]]:
     """One row for each contender of a race."""
     timings: dict[str, Timing] = dict(race(works, rounds, budget=4.0))
-    floor = timings.get(FLOOR)
+    floor = timings.get(FLOOR) or timings.get(INTERPOLATION)
     for contender, timing in timings.items():
         factor = factors[contender]
         yield {
@@ -192,6 +186,7 @@ def plot(found: list[dict[str, Any]], sizes: dict[str, int], path: Path) -> None
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="small sizes, three rounds")
+    parser.add_argument("--only", metavar="TEXT", help="the races whose name holds this, such as evaluation")
 
 
 def memory(points: int) -> dict[str, Any]:
@@ -214,44 +209,54 @@ def stream(points: int) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """`python -m benchmarks speed`."""
-    quick = arguments.quick
+    quick, only = arguments.quick, arguments.only or ""
     sizes = {f"one fit, N = {n:,}": n for n in ((10**4, 10**5) if quick else (10**4, 10**5, 10**6, 10**7))}
     shapes = ((100, 100), (1000, 100)) if quick else ((100, 1000), (1000, 1000), (10**4, 1000), (262_144, 100))
     works = {name: partial(single, n) for name, n in sizes.items()}
     works |= {f"{b:,} fits of {n:,} points": partial(batch, b, n) for b, n in shapes}
-    works[f"evaluation at {10**5 if quick else 10**6:,} points"] = partial(evaluation, 10**5 if quick else 10**6)
+    points = 10**5 if quick else 10**6
+    works |= {f"evaluation at {points:,} points, {name}": partial(evaluation, name, points) for name in MIXTURES}
     works["fit(x) alone, which chooses"] = partial(choosing, 20 if quick else 200, (1000,) if quick else (1000, 10**6))
+    chosen = {name: make for name, make in works.items() if only in name}
+    if not chosen:
+        raise ConfigError(f"--only: no race has {only!r} in its name; there are: {', '.join(works)}")
     found: list[dict[str, Any]] = []
+    record: dict[str, Any] = {"rows": found}
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("speed", total=len(works) + 3)
-        for name, make in works.items():
+        bar = progress.add_task("speed", total=len(chosen) + (0 if only else 3))
+        for name, make in chosen.items():
             progress.update(bar, description=name)
             found += rows(name, *make(), rounds=3 if quick else 15)
             progress.advance(bar)
-        progress.update(bar, description="memory")
-        held = memory(10**5 if quick else 10**7)
-        progress.advance(bar)
-        progress.update(bar, description="stream")
-        streamed = stream(10**7 if quick else 10**9)
-        progress.advance(bar)
-        command = [sys.executable, "-c", _IMPORT]
-        imports = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(5)]
-        progress.advance(bar)
-    same = {f"{b:,} fits of {n:,} points": b for b, n in shapes if n == shapes[0][1]}
-    record = {
-        "rows": found,
-        "slope_of_time_against_points": slope(found, OURS, sizes),
-        "slope_of_time_against_batch": slope(found, OURS, same),
-        "memory": held,
-        "stream": streamed,
-        "import_seconds_above_jax": float(np.median(imports)),
-        "absent": registry.absent("timed"),
-        "device": environment.device(),
-        "versions": environment.versions(),
+        if not only:
+            same = {f"{b:,} fits of {n:,} points": b for b, n in shapes if n == shapes[0][1]}
+            record["slope_of_time_against_points"] = slope(found, OURS, sizes)
+            record["slope_of_time_against_batch"] = slope(found, OURS, same)
+            for name, measure in _apart(quick).items():
+                progress.update(bar, description=name)
+                record[name] = measure()
+                progress.advance(bar)
+    record |= {"absent": registry.absent("timed"), "device": environment.device(), "versions": environment.versions()}
+    tables = sheets(found, environment.device())
+    publish(arguments.out, "speed", record, tables if only else [*tables, facts(record)], console)
+    if not only:
+        plot(found, sizes, arguments.out / "speed.png")
+
+
+def _apart(quick: bool) -> dict[str, Callable[[], Any]]:
+    """What is measured in processes of its own, by its name in the record."""
+    return {
+        "memory": partial(memory, 10**5 if quick else 10**7),
+        "stream": partial(stream, 10**7 if quick else 10**9),
+        "import_seconds_above_jax": _import_seconds,
     }
-    tables = [*sheets(found, environment.device()), facts(record)]
-    publish(arguments.out, "speed", record, tables, console)
-    plot(found, sizes, arguments.out / "speed.png")
+
+
+def _import_seconds() -> float:
+    command = [sys.executable, "-c", _IMPORT]
+    return float(
+        np.median([float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(5)])
+    )
 
 
 def facts(record: dict[str, Any]) -> Sheet:

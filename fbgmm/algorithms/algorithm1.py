@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal
 
 import jax
@@ -10,14 +9,13 @@ import jax.numpy as jnp
 
 from ..basis import Basis
 from ..updates import D, increment1, init_pi, interval_mass, normalize
-from .base import Algorithm, from_counts
+from .base import Algorithm, Bound, from_counts
 from .pointwise import from_points
 
 Variant = Literal["means", "point_side", "short_mid"]
 VARIANTS: tuple[Variant, ...] = ("means", "point_side", "short_mid")
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def algorithm1(variant: Variant = "means", *, d: float = D, clip: bool = True) -> Algorithm:
     """Algorithm 1: pi ∝ 1/n + K·c, with K a symmetric Toeplitz matrix on the cells (`fbgmm.updates.step1`).
 
@@ -53,23 +51,19 @@ def algorithm1(variant: Variant = "means", *, d: float = D, clip: bool = True) -
     if variant == "point_side":
         if not clip:
             raise ValueError("clip=False is for the readings by counts; found variant 'point_side'")
-        return _point_side(d)
-    mid = 1.0 if variant == "short_mid" else 2.0
-
-    def weights(c: jax.Array, basis: Basis) -> jax.Array:
-        pi = init_pi(basis) + increment1(c, basis, d, mid)
-        return normalize(jnp.maximum(pi, 0) if clip else pi)
-
-    return from_counts(weights)
+        return from_points(Bound(_point_side, (d,)))
+    return from_counts(Bound(_weights, (d, 1.0 if variant == "short_mid" else 2.0, bool(clip))))
 
 
-def _point_side(d: float) -> Algorithm:
-    def step(pi: jax.Array, basis: Basis, x: jax.Array, i: jax.Array, weight: jax.Array) -> jax.Array:
-        mu, r = basis.mu / basis.sigma, basis.r / basis.sigma
-        here, point = mu[i] - mu, x / basis.sigma - mu
-        middle = interval_mass(here - d, here + d)
-        above = interval_mass(here + r - d, here + r)
-        below = interval_mass(point - r, point - r + d)
-        return jnp.where(basis.live, pi + weight * (middle - (above + below) / 2), 0)
+def _weights(d: float, mid: float, clip: bool, c: jax.Array, basis: Basis) -> jax.Array:
+    pi = init_pi(basis) + increment1(c, basis, d, mid)
+    return normalize(jnp.maximum(pi, 0) if clip else pi)
 
-    return from_points(step)
+
+def _point_side(d: float, pi: jax.Array, basis: Basis, x: jax.Array, i: jax.Array, weight: jax.Array) -> jax.Array:
+    mu, r = basis.mu / basis.sigma, basis.r / basis.sigma
+    here, point = mu[i] - mu, x / basis.sigma - mu
+    middle = interval_mass(here - d, here + d)
+    above = interval_mass(here + r - d, here + r)
+    below = interval_mass(point - r, point - r + d)
+    return jnp.where(basis.live, pi + weight * (middle - (above + below) / 2), 0)

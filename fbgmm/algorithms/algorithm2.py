@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal
 
 import jax
@@ -10,14 +9,13 @@ import jax.numpy as jnp
 
 from ..basis import Basis
 from ..updates import D, increment2, init_pi, normalize, step2
-from .base import Algorithm, from_counts
+from .base import Algorithm, Bound, from_counts
 from .pointwise import from_points
 
 Variant = Literal["plain", "minus_dL_over_n", "minus_dL_over_n_clipped", "minus_dL_over_N"]
 VARIANTS: tuple[Variant, ...] = ("plain", "minus_dL_over_n", "minus_dL_over_n_clipped", "minus_dL_over_N")
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def algorithm2(variant: Variant = "plain", *, d: float = D) -> Algorithm:
     """Algorithm 2: pi ∝ 1/n + dL·c (`fbgmm.updates.step2`).
 
@@ -51,24 +49,22 @@ def algorithm2(variant: Variant = "plain", *, d: float = D) -> Algorithm:
     if not d > 0:
         raise ValueError(f"d must be above 0, in units of sigma; found {d!r}")
     if variant == "minus_dL_over_n_clipped":
-        return _clipped(d)
+        return from_points(Bound(_clipped, (d,)))
 
-    def weights(c: jax.Array, basis: Basis) -> jax.Array:
-        pi = init_pi(basis) + increment2(c, basis, d)
-        if variant != "plain":
-            points = jnp.sum(c)
-            shared = basis.n if variant == "minus_dL_over_n" else jnp.maximum(points, 1)
-            pi = jnp.where(basis.live, pi - step2(basis.t, d) / shared * (points - c), 0)
-        return normalize(pi)
-
-    return from_counts(weights)
+    return from_counts(Bound(_weights, (variant, d)))
 
 
-def _clipped(d: float) -> Algorithm:
-    def step(pi: jax.Array, basis: Basis, x: jax.Array, i: jax.Array, weight: jax.Array) -> jax.Array:
-        dL = weight * step2(basis.t, d)
-        nearest = jnp.arange(pi.shape[0]) == i
-        moved = jnp.where(nearest, pi + dL, pi - dL / basis.n)
-        return jnp.where(basis.live, jnp.maximum(moved, 0), 0)
+def _weights(variant: Variant, d: float, c: jax.Array, basis: Basis) -> jax.Array:
+    pi = init_pi(basis) + increment2(c, basis, d)
+    if variant != "plain":
+        points = jnp.sum(c)
+        shared = basis.n if variant == "minus_dL_over_n" else jnp.maximum(points, 1)
+        pi = jnp.where(basis.live, pi - step2(basis.t, d) / shared * (points - c), 0)
+    return normalize(pi)
 
-    return from_points(step)
+
+def _clipped(d: float, pi: jax.Array, basis: Basis, x: jax.Array, i: jax.Array, weight: jax.Array) -> jax.Array:
+    dL = weight * step2(basis.t, d)
+    nearest = jnp.arange(pi.shape[0]) == i
+    moved = jnp.where(nearest, pi + dL, pi - dL / basis.n)
+    return jnp.where(basis.live, jnp.maximum(moved, 0), 0)

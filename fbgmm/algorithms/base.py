@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 
 from ..basis import Basis
-from ..counts import add, count, no_counts, total
+from ..counts import Counts, add, count, no_counts, total
 
 
 class Algorithm(NamedTuple):
@@ -40,15 +41,32 @@ class Algorithm(NamedTuple):
     merge: Callable[[Any, Any], Any] | None = None
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A function with its first arguments: unlike closures, equal ones are equal, hash alike and can be pickled.
+
+    So do algorithms made of them, which therefore share compiled programs, also with those of other processes.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    def __call__(self, *others: Any) -> Any:
+        return self.function(*self.arguments, *others)
+
+
 def from_counts(weights: Callable[[jax.Array, Basis], jax.Array]) -> Algorithm:
     """The algorithm whose state is the counts of the cells, and whose weights are `weights(c, basis)`.
 
     Args:
         weights: from c, shape (capacity,), and the basis to pi; pure.
     """
-    return Algorithm(
-        init=no_counts,
-        update=lambda counts, basis, x, data_weights: add(counts, count(basis, x, data_weights)),
-        weights=lambda counts, basis: weights(total(counts), basis),
-        merge=add,
-    )
+    return Algorithm(no_counts, _count_more, Bound(_weights_of, (weights,)), add)
+
+
+def _count_more(counts: Counts, basis: Basis, x: jax.Array, data_weights: jax.Array | None) -> Counts:
+    return add(counts, count(basis, x, data_weights))
+
+
+def _weights_of(weights: Callable[[jax.Array, Basis], jax.Array], counts: Counts, basis: Basis) -> jax.Array:
+    return weights(total(counts), basis)

@@ -10,15 +10,16 @@ Gaussian again, so that second derivatives too are convolutions (`fbgmm.algorith
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from .._typing import Array, Float
 from ..basis import Basis
-from ..counts import add, count, no_counts, total
+from ..counts import Counts, add, count, no_counts, total
 from ..updates import init_pi
-from .base import Algorithm
+from .base import Algorithm, Bound
 
 REFINE = 4
 """Bins in a cell: a bin is sigma/4 wide at t = 1, and narrower above."""
@@ -39,19 +40,28 @@ def from_fine_counts(weights: Callable[[Array, Basis], Array]) -> Algorithm:
         weights: from c, shape (REFINE·capacity,), and the basis to weights of any sum, shape (capacity,); pure.
     """
 
-    @jax.jit  # also when eager: loops outside a compiled program are compiled again at each call
-    def found(c: Array, basis: Basis) -> Array:
-        pi = jnp.where(basis.live, weights(c, basis), 0)
-        mass = jnp.sum(pi)
-        good = (jnp.sum(c) > 0) & jnp.isfinite(mass) & (mass > 0)
-        return jnp.where(good, pi / jnp.where(good, mass, 1), init_pi(basis))
+    return Algorithm(_no_fine_counts, _count_more, Bound(_weights_of, (weights,)), add)
 
-    return Algorithm(
-        init=lambda basis: no_counts(fine_basis(basis)),
-        update=lambda counts, basis, x, data: add(counts, count(fine_basis(basis), x, data)),
-        weights=lambda counts, basis: found(total(counts), basis),
-        merge=add,
-    )
+
+def _no_fine_counts(basis: Basis) -> Counts:
+    return no_counts(fine_basis(basis))
+
+
+def _count_more(counts: Counts, basis: Basis, x: Array, data_weights: Array | None) -> Counts:
+    return add(counts, count(fine_basis(basis), x, data_weights))
+
+
+def _weights_of(weights: Callable[[Array, Basis], Array], counts: Counts, basis: Basis) -> Array:
+    return _found(weights, total(counts), basis)
+
+
+# Compiled also when eager: loops outside a compiled program are compiled again at each call.
+@partial(jax.jit, static_argnums=0)
+def _found(weights: Callable[[Array, Basis], Array], c: Array, basis: Basis) -> Array:
+    pi = jnp.where(basis.live, weights(c, basis), 0)
+    mass = jnp.sum(pi)
+    good = (jnp.sum(c) > 0) & jnp.isfinite(mass) & (mass > 0)
+    return jnp.where(good, pi / jnp.where(good, mass, 1), init_pi(basis))
 
 
 def coarse(c: Float[Array, " bins"], basis: Basis) -> Float[Array, " n"]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from .._typing import Array
 from ..basis import Basis
 from .base import Algorithm
@@ -11,7 +9,6 @@ from .fine_counts import from_fine_counts, shares
 from .predictor_corrector import maximise
 
 
-@lru_cache  # one object, so that compiled programs are found again
 def interior_point() -> Algorithm:
     """The weights of maximum likelihood on the basis: nonparametric maximum likelihood with means on a grid.
 
@@ -33,7 +30,8 @@ def interior_point() -> Algorithm:
         2
     """
 
-    def weights(c: Array, basis: Basis) -> Array:
-        return maximise(basis, shares(c))
+    return from_fine_counts(_weights)
 
-    return from_fine_counts(weights)
+
+def _weights(c: Array, basis: Basis) -> Array:
+    return maximise(basis, shares(c))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Array, Float
 from ..basis import Basis
-from .base import Algorithm
+from .base import Algorithm, Bound
 from .convolution import curvature, kernel
 from .fine_counts import coarse, from_fine_counts, shares
 from .predictor_corrector import maximise
@@ -19,7 +18,6 @@ RIDGES = tuple(float(r) for r in np.geomspace(1e-5, 1.0, 16))
 """The path of ridges, in units of the largest eigenvalue that the Gram matrix can have, 2√π t."""
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def least_squares(ridge: float | None = None) -> Algorithm:
     """The non-negative weights of least integrated squared error, with a ridge.
 
@@ -52,18 +50,19 @@ def least_squares(ridge: float | None = None) -> Algorithm:
     if ridge is not None and not 0 < ridge < math.inf:
         raise ValueError(f"ridge must be above 0 and finite, or None; found {ridge!r}")
 
-    def weights(c: Array, basis: Basis) -> Array:
-        w, bound = shares(c), 2 * math.sqrt(math.pi) * basis.t
-        if ridge is None:
-            path = jnp.asarray(RIDGES, basis.dtype) * bound
-            rho = path[jnp.argmin(cv_scores(c, basis, path))]
-        else:
-            rho = ridge * bound
-        i = jnp.arange(basis.capacity)
-        quadratic = gram(basis) + jnp.where(i[:, None] == i[None, :], rho, 0)
-        return maximise(basis, jnp.zeros_like(w), -_projections(w, basis), quadratic, coarse(w, basis))
+    return from_fine_counts(Bound(_weights, (ridge,)))
 
-    return from_fine_counts(weights)
+
+def _weights(ridge: float | None, c: Array, basis: Basis) -> Array:
+    w, bound = shares(c), 2 * math.sqrt(math.pi) * basis.t
+    if ridge is None:
+        path = jnp.asarray(RIDGES, basis.dtype) * bound
+        rho = path[jnp.argmin(cv_scores(c, basis, path))]
+    else:
+        rho = ridge * bound
+    i = jnp.arange(basis.capacity)
+    quadratic = gram(basis) + jnp.where(i[:, None] == i[None, :], rho, 0)
+    return maximise(basis, jnp.zeros_like(w), -_projections(w, basis), quadratic, coarse(w, basis))
 
 
 def cv_scores(c: Float[Array, " bins"], basis: Basis, path: Float[Array, " ridges"]) -> Float[Array, " ridges"]:

@@ -7,8 +7,6 @@ estimate where the data ask for it, and only hundreds begin to follow the noise:
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +14,7 @@ from .. import checks
 from .._typing import Array, Float, Int
 from ..basis import Basis
 from ..updates import increment2, init_pi, normalize
-from .base import Algorithm
+from .base import Algorithm, Bound
 from .convolution import Kernel, kernel
 from .fine_counts import coarse, from_fine_counts, ratio, shares
 
@@ -27,7 +25,6 @@ FLOOR = 1e-3
 _MOST = 20.0  # largest change of a logarithm that is carried on
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False) -> Algorithm:
     """EM for the weights with a fixed number of steps, O(n) each.
 
@@ -58,12 +55,13 @@ def maximum_likelihood(steps: int = STEPS, *, accelerated: bool = False) -> Algo
     """
     steps = checks.positive_integer("steps", steps)
 
-    def weights(c: Array, basis: Basis) -> Array:
-        w, points = shares(c), kernel(basis)
-        climb = em_accelerated if accelerated else em
-        return climb(points, w, em_start(c, basis), steps)
+    return from_fine_counts(Bound(_weights, (steps, bool(accelerated))))
 
-    return from_fine_counts(weights)
+
+def _weights(steps: int, accelerated: bool, c: Array, basis: Basis) -> Array:
+    w, points = shares(c), kernel(basis)
+    climb = em_accelerated if accelerated else em
+    return climb(points, w, em_start(c, basis), steps)
 
 
 def em_start(c: Float[Array, " bins"], basis: Basis) -> Float[Array, " n"]:

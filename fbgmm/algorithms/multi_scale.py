@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 from .. import checks
 from .._typing import Array
 from ..basis import Basis
-from .base import Algorithm
+from .base import Algorithm, Bound
 from .convolution import Kernel, kernel
 from .fine_counts import coarse, from_fine_counts, ratio, shares
 from .maximum_likelihood import log_likelihood
@@ -21,7 +20,6 @@ STEPS = 128
 PENALTY = 2.0  # standard errors
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def multi_scale(steps: int = STEPS) -> Algorithm:
     """Penalised likelihood of Gaussians with the widths sigma, 2 sigma, 4 sigma …, put together on the one basis.
 
@@ -56,22 +54,23 @@ def multi_scale(steps: int = STEPS) -> Algorithm:
     """
     steps = checks.positive_integer("steps", steps)
 
-    def weights(c: Array, basis: Basis) -> Array:
-        w, points, levels = shares(c), kernel(basis), Levels(basis)
-        shrink = _shrinkages(c, levels, points)
-        start = [jnp.where(on, 1 / jnp.maximum(jnp.sum(on), 1), 0).astype(basis.dtype) for on in levels.used]
+    return from_fine_counts(Bound(_weights, (steps,)))
 
-        def step(_: Array | int, p: list[Array]) -> list[Array]:
-            pi = levels.to_basis([a * s for a, s in zip(p, shrink, strict=True)])
-            g = levels.from_basis(points.adjoint(ratio(w, points.apply(pi))))
-            p = [a * s * slope for a, s, slope in zip(p, shrink, g, strict=True)]
-            mass = sum((jnp.sum(a) for a in p), start=jnp.zeros((), basis.dtype))
-            return [a / jnp.where(mass > 0, mass, 1) for a in p]
 
-        p = jax.lax.fori_loop(0, steps, step, start)
-        return levels.to_basis([a * s for a, s in zip(p, shrink, strict=True)])
+def _weights(steps: int, c: Array, basis: Basis) -> Array:
+    w, points, levels = shares(c), kernel(basis), Levels(basis)
+    shrink = _shrinkages(c, levels, points)
+    start = [jnp.where(on, 1 / jnp.maximum(jnp.sum(on), 1), 0).astype(basis.dtype) for on in levels.used]
 
-    return from_fine_counts(weights)
+    def step(_: Array | int, p: list[Array]) -> list[Array]:
+        pi = levels.to_basis([a * s for a, s in zip(p, shrink, strict=True)])
+        g = levels.from_basis(points.adjoint(ratio(w, points.apply(pi))))
+        p = [a * s * slope for a, s, slope in zip(p, shrink, g, strict=True)]
+        mass = sum((jnp.sum(a) for a in p), start=jnp.zeros((), basis.dtype))
+        return [a / jnp.where(mass > 0, mass, 1) for a in p]
+
+    p = jax.lax.fori_loop(0, steps, step, start)
+    return levels.to_basis([a * s for a, s in zip(p, shrink, strict=True)])
 
 
 def shrinkage(mean: Array, square: Array, points: Array, penalty: float = PENALTY) -> Array:

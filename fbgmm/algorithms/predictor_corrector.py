@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
+from .. import checks
 from .._typing import Array, Float
 from ..basis import Basis
 from .convolution import Kernel, curvature, kernel
@@ -39,6 +40,8 @@ def maximise(
         quadratic: a positive semi-definite matrix; 0 if None.
         start: shares of the cells, of about the right size; those of w if None. It begins halfway to equal weights.
     """
+    square = basis.capacity**2 * jnp.finfo(basis.dtype).bits // 8
+    checks.memory(f"n = {basis.capacity} (matrices of n × n numbers)", 3 * square)
     live, eps = basis.live, float(jnp.finfo(basis.dtype).eps)
     points, hessian = kernel(basis), curvature(basis)
     i = jnp.arange(basis.capacity)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import jax.numpy as jnp
 
 from .._typing import Array, Float
 from ..bandwidth import isj
 from ..basis import Basis
-from .base import Algorithm
+from .base import Algorithm, Bound
 from .convolution import kernel
 from .fine_counts import REFINE, from_fine_counts, shares
 from .maximum_likelihood import em_start
 from .predictor_corrector import maximise
 
 
-@lru_cache  # one object for each set of options, so that compiled programs are found again
 def roughness(strength: float | None = None) -> Algorithm:
     """Maximum likelihood with a penalty on second differences of the weights.
 
@@ -48,12 +46,13 @@ def roughness(strength: float | None = None) -> Algorithm:
     if strength is not None and not 0 <= strength < math.inf:
         raise ValueError(f"strength must be at least 0 and finite, or None; found {strength!r}")
 
-    def weights(c: Array, basis: Basis) -> Array:
-        w = shares(c)
-        size = _strength(c, basis) if strength is None else jnp.asarray(strength, basis.dtype)
-        return maximise(basis, w, quadratic=size * _second_differences(basis))
+    return from_fine_counts(Bound(_weights, (strength,)))
 
-    return from_fine_counts(weights)
+
+def _weights(strength: float | None, c: Array, basis: Basis) -> Array:
+    w = shares(c)
+    size = _strength(c, basis) if strength is None else jnp.asarray(strength, basis.dtype)
+    return maximise(basis, w, quadratic=size * _second_differences(basis))
 
 
 def _strength(c: Array, basis: Basis) -> Array:

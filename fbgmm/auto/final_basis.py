@@ -57,7 +57,7 @@ def answer(chosen: Chosen, data: FoldedCounts, found: SampleFacts, support: AnyA
         score_error=chosen.error,
         parameters=chosen.parameters,
         distinct=found.distinct,
-        **misfit(cells.edges, pi, found.sample),
+        **misfit(cells, pi, found.sample),
     )
     return cells, pi, choice
 

@@ -89,7 +89,8 @@ def _coordinate_and_ends(sample: Sample, low: AnyArray, high: AnyArray) -> tuple
     xp = namespace(sample.x)
     ats = map_rows(lambda grade: coordinate(sample, low, high, grade), xp.asarray(GRADES, low.dtype))
     seen = xp.sum(sample.w)
-    coarse = high - low > BEND_RANGE * xp.minimum(seen / BEND_POINTS, 1) * xp.min(ats.h[1])
+    # Of two points alone the spacing at each is zero: bins about them would have no width.
+    coarse = (seen > 2) & (high - low > BEND_RANGE * xp.minimum(seen / BEND_POINTS, 1) * xp.min(ats.h[1]))
     if xp is np and not coarse:  # the bent one need not be tried
         ats = Coordinate(*(leaf[:1] for leaf in ats))
     evidence = map_rows(lambda at: _evidence(sample, at), ats)  # by coordinate and ends that are mirrored

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 OK, FAILED, BAD_REQUEST = 0, 1, 2
 """Exit codes. Bad requests are arguments, files and data that cannot be used; argparse exits with 2 as well."""
 
-DATA = "a .csv, .tsv, .parquet or .npy file; - for a table in CSV on standard input"
+DATA = "a .csv, .tsv, .parquet or .npy file, of tables also .gz; - or a pipe for a table in CSV"
 COLUMN = "name of the column; its position, from 1, where there is no header; not needed where there is only one"
 MODEL = "a file of fbgmm fit or fbgmm.save, .npz or .json"
 
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     sample = _command(commands, "sample", "draw from a fitted density")
     sample.add_argument("model", help=MODEL)
     sample.add_argument("count", type=_positive_integer, help="how many")
-    sample.add_argument("--seed", type=int, default=0, help="of the random numbers; default: 0")
+    sample.add_argument("--seed", type=_seed, default=0, help="of the random numbers, below 2^32; default: 0")
     sample.add_argument("--out", metavar="FILE", help="a .npy or .csv file; default: standard output, one a line")
 
     score = _command(commands, "score", "the log-likelihood of data under a fitted density")
@@ -116,6 +116,13 @@ def _positive_integer(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int:
+    number = int(text)
+    if not -(2**31) <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"must be from -2^31 to 2^32 - 1; found {text}")
+    return number
+
+
 def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -123,4 +130,8 @@ def _positive(text: str) -> float:
     return number
 
 
-_positive_integer.__name__, _positive.__name__ = "integer", "number"  # argparse says: invalid integer value
+_positive_integer.__name__, _seed.__name__, _positive.__name__ = (
+    "integer",
+    "integer",
+    "number",
+)  # argparse says: invalid integer value

@@ -25,7 +25,7 @@ from ..fitting.fit import ALGORITHM, fit, settings
 from ..fitting.stream import fit_stream
 from ..mixture import Mixture
 from ..saving import load, save
-from ..sources import file_source, table_chunks
+from ..sources import file_source, table_chunks, text_of
 
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
@@ -45,11 +45,12 @@ class Points:
     """
 
     def __init__(self, data: str, column: str | None, keep: bool = False):
-        self.once, self.column, self.keep = data == "-", column, keep
-        self.name = "standard input" if self.once else data
+        self.column, self.keep = column, keep
+        self.name = "standard input" if data == "-" else data
         self.source: Iterable[Any] = (
-            table_chunks(sys.stdin, column, name=self.name) if self.once else file_source(data, column)
+            table_chunks(_standard_input(), column, name=self.name) if data == "-" else file_source(data, column)
         )
+        self.once = iter(self.source) is self.source
         self.count, self.kept, self.stride = 0, np.empty(0), 1
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -84,6 +85,15 @@ class Points:
         self.kept = np.concatenate([self.kept, x[first :: self.stride]])
         while self.kept.size > 2 * SHOWN:
             self.kept, self.stride = self.kept[::2], 2 * self.stride
+
+
+def _standard_input() -> Iterator[str]:
+    """As a file is read: in UTF-8 whatever the system's encoding, and uncompressed."""
+    if not hasattr(sys.stdin, "buffer"):
+        yield from sys.stdin
+        return
+    with text_of(sys.stdin.buffer) as lines:
+        yield from lines
 
 
 def run_fit(options: Namespace) -> None:

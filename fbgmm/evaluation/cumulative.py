@@ -1,4 +1,4 @@
-"""Running sums and maxima, block by block: a few small products instead of a long ladder.
+"""Cumulative sums and maxima, block by block: a few small products instead of a long ladder.
 
 XLA makes of `cumsum` and `cummax` a ladder of log n steps, each to be compiled; they took a third of the first call of
 `log_prob` and `cdf` (`python -m benchmarks first_calls`). Sums are right to rounding; they need not grow with each

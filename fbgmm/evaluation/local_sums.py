@@ -180,7 +180,8 @@ def _cdf(basis: Basis, pi: Array, x: Array, with_density: bool) -> tuple[Array, 
             terms.append(share * jnp.exp(-0.5 * z * z) / (basis.sigma if basis.even else basis.sigma[j]))
         return tuple(total + jnp.sum(term, axis=0) for total, term in zip(totals, terms, strict=True))
 
-    return fold(basis, windows, add, (below, jnp.zeros_like(x))[: 1 + with_density])
+    none = jnp.zeros_like(x)  # of the points' precision, which may be finer than that of pi
+    return fold(basis, windows, add, (below + none, none)[: 1 + with_density])
 
 
 def standardised(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:

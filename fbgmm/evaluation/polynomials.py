@@ -31,13 +31,23 @@ Kind = Literal["log_density", "density", "cdf"]
 
 
 class OnDevice(NamedTuple):
-    """Tables of one kind of value as arrays of JAX, in the precision of the points."""
+    """Tables of one kind of value as arrays of JAX, in the precision of the points. Only the distribution function has
+    heights, and is inverted."""
 
     at: Lookup
     centre: Any
     half: Any
     pieces: Pieces
-    heights: Any
+    heights: Any = None
+    at_heights: Any = None
+
+
+class Located(NamedTuple):
+    """Points in pieces: the index of the piece, v = (x − c)/h, and where no polynomial serves (v is 0 there)."""
+
+    piece: Array
+    v: Array
+    wrong: Array
 
 
 class Evaluator:
@@ -57,7 +67,7 @@ class Evaluator:
         if isinstance(x, jax.core.Tracer):
             return self.sums[kind](x) if x.size < FEW else self._traced(kind)(x)
         if x.size < FEW:
-            return jnp.asarray(in_numpy(kind, self.tables, np.asarray(x)), x.dtype)
+            return jnp.asarray(in_numpy(kind, self.tables, np.asarray(x)).astype(x.dtype))
         found, wrong = _evaluate(kind, self._on_device(kind, x.dtype), x)
         return self._mended(found, wrong, x, lambda x: in_numpy(kind, self.tables, x))
 
@@ -66,9 +76,7 @@ class Evaluator:
         if q.size < FEW:
             x = jnp.asarray(invert_in_numpy(self.tables, np.asarray(q)), q.dtype)
         else:
-            found, wrong = _invert(
-                self._on_device("cdf", q.dtype), jax.tree.map(jnp.asarray, self.tables.at_heights), q
-            )
+            found, wrong = _invert(self._on_device("cdf", q.dtype), q)
             x = self._mended(found, wrong, q, lambda q: invert_in_numpy(self.tables, q))
         return jnp.where((q > 0) & (q < 1), x, jnp.where(q == 0, -jnp.inf, jnp.where(q == 1, jnp.inf, jnp.nan)))
 
@@ -126,34 +134,29 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
             curvature=np.where(nothing, 0, pieces.curvature),
             hard=~nothing & (pieces.hard | (pieces.offset < least + 30) | (steep > 60)),
         )
-    at = tables.at_edges
-    found = OnDevice(
-        at, tables.shape.centre, tables.shape.half, pieces, tables.heights if kind == "cdf" else np.zeros(1)
-    )
-    return jax.tree.map(
-        lambda a: jnp.asarray(a, dtype if np.issubdtype(np.asarray(a).dtype, np.floating) else None), found
-    )
+    inverted = (tables.heights, tables.at_heights) if kind == "cdf" else ()
+    found = OnDevice(tables.at_edges, tables.shape.centre, tables.shape.half, pieces, *inverted)
+    return jax.tree.map(lambda a: jnp.asarray(a, dtype if a.dtype.kind == "f" else None), found)
 
 
 def evaluate(kind: Kind, on: OnDevice, x: Array) -> tuple[Array, Array]:
     """The value at each point, and where it is no good; in JAX. Differentiable in x."""
-    i, wrong = find(on.at, jax.lax.stop_gradient(x))
-    v = (x - on.centre[i]) / on.half[i]
-    wrong = wrong | on.pieces.hard[i] | ~(jnp.abs(v) <= 1.001)
-    return _value(kind, on.pieces, i, jnp.where(wrong, 0, v), jnp), wrong
+    i, v, wrong = _locate(on, x)
+    return _value(kind, on.pieces, i, v, jnp), wrong
 
 
 def score(on: OnDevice, x: Array) -> tuple[Array, Array]:
     """d log g/dx at each point by the polynomials of the log density, and where it is no good."""
+    i, v, wrong = _locate(on, x)
+    reached, slope = _value_and_slope(on.pieces, i, v, jnp)
+    return (on.pieces.slope[i] - on.pieces.curvature[i] * v + slope / reached) / on.half[i], wrong
+
+
+def _locate(on: OnDevice, x: Array) -> Located:
     i, wrong = find(on.at, jax.lax.stop_gradient(x))
     v = (x - on.centre[i]) / on.half[i]
-    wrong = wrong | on.pieces.hard[i] | ~(jnp.abs(v) <= 1.001)
-    v = jnp.where(wrong, 0, v)
-    reached, slope = jnp.zeros_like(v), jnp.zeros_like(v)
-    for c in on.pieces.coefficients[::-1]:
-        slope = slope * v + reached
-        reached = reached * v + c[i]
-    return (on.pieces.slope[i] - on.pieces.curvature[i] * v + slope / reached) / on.half[i], wrong
+    wrong = wrong | on.pieces.hard[i] | ~(jnp.abs(v) <= 1.001)  # points on an edge may lie beyond it by a rounding
+    return Located(i, jnp.where(wrong, 0, v), wrong)
 
 
 _evaluate = jax.jit(evaluate, static_argnums=0)
@@ -167,6 +170,15 @@ def _value(kind: Kind, pieces: Pieces, i: Any, v: Any, xp: Any) -> Any:
         return result
     bend = v * (pieces.slope[i] - 0.5 * pieces.curvature[i] * v)
     return xp.exp(bend) * result if kind == "density" else pieces.offset[i] + bend + xp.log(result)
+
+
+def _value_and_slope(pieces: Pieces, i: Any, v: Any, xp: Any) -> tuple[Any, Any]:
+    """The polynomial of piece i and its derivative in v, by Horner's rule."""
+    reached, slope = xp.zeros_like(v), xp.zeros_like(v)
+    for c in pieces.coefficients[::-1]:
+        slope = slope * v + reached
+        reached = reached * v + c[i]
+    return reached, slope
 
 
 def in_numpy(kind: Kind, tables: Tables, x: np.ndarray) -> np.ndarray:
@@ -199,10 +211,10 @@ def _log_density_sum(tables: Tables, x: np.ndarray) -> np.ndarray:
     return found
 
 
-def invert(on: OnDevice, at_heights: Lookup, q: Array) -> tuple[Array, Array]:
+def invert(on: OnDevice, q: Array) -> tuple[Array, Array]:
     """x with cdf(x) = q, and where it is no good; in JAX."""
     p = jnp.clip(q, on.heights[0], on.heights[-1])
-    i, wrong = find(at_heights, p, closed="right")
+    i, wrong = find(on.at_heights, p, closed="right")
     return on.centre[i] + on.half[i] * _inverse(on.pieces, on.heights, i, p, jnp), wrong
 
 
@@ -227,9 +239,6 @@ def _inverse(cdf: Pieces, heights: Any, i: Any, q: Any, xp: Any) -> Any:
     safe = xp.where(even, 1, growth)
     v = 2 * xp.where(even, share, xp.log1p(share * xp.expm1(safe)) / safe) - 1
     for _ in range(_NEWTON):
-        reached, slope = xp.zeros_like(v), xp.zeros_like(v)
-        for c in cdf.coefficients[::-1]:
-            slope = slope * v + reached
-            reached = reached * v + c[i]
+        reached, slope = _value_and_slope(cdf, i, v, xp)
         v = xp.clip(v - (reached - q) / xp.where(slope > 0, slope, xp.inf), -1, 1)
     return v

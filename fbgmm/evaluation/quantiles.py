@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .._typing import Array, Float
 from ..basis import Basis
 from .cumulative import running_max
-from .local_sums import cdf_and_density, cdf_sum
+from .local_sums import cdf_and_density, cdf_sum, precision
 
 _STEPS = 100  # far more than needed: halving alone reaches rounding within 64
 
@@ -22,7 +22,7 @@ def solve_icdf(basis: Basis, pi: Float[Array, " n"], q: Float[Array, "*points"])
     The cdf at the cell edges brackets each quantile within a cell (or within the tail beyond the ends); Newton steps
     that leave the bracket are replaced by halving it.
     """
-    tail = (40.0 if q.dtype == jnp.float64 else 14.0) * basis.widths[jnp.array([0, -1])]  # where Φ underflows
+    tail = precision(q.dtype).underflow * basis.widths[jnp.array([0, -1])]
     ends = jnp.concatenate([(basis.low - tail[0])[None], basis.edges, (basis.high + tail[1])[None]]).astype(q.dtype)
     heights = running_max(cdf_sum(basis, pi, ends), -jnp.inf)  # monotone, rounding included
     k = jnp.clip(jnp.searchsorted(heights, q, side="left"), 1, ends.shape[0] - 1)

@@ -1,4 +1,4 @@
-"""What draws from a mixture are made of: random words, and which component each draw comes from.
+"""Sampling: random words, and which component each draw comes from.
 
 The component is found by Walker's alias table for many draws, by bisection for few.
 """

@@ -25,6 +25,8 @@ from ..basis import Basis
 from .local_sums import precision
 from .lookup import Lookup, lookup
 
+_TOGETHER = 1 << 16  # terms of all pieces at a time: few calls of numpy, and arrays that stay in cache
+
 
 class Pieces(NamedTuple):
     """One polynomial for each piece; each array has the shape (pieces,).
@@ -159,10 +161,13 @@ def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> R
 
 
 def _terms(shape: Shape, runs: Runs) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each step of the runs: z at the pieces' centres, h/sigma and pi, shape (4, pieces); pi is 0 where none is."""
+    """z at the pieces' centres, h/sigma and pi of all terms, shape (terms, pieces), some at a time; pi is 0 where no
+    component is."""
     mu, sigma, pi = shape.mu, shape.sigma, shape.pi
-    for k in range(runs.length):
-        j = runs.first + runs.step * k
+    together = max(1, _TOGETHER // runs.first.size)
+    for start in range(0, runs.length, together):
+        k = np.arange(start, min(start + together, runs.length))
+        j = (runs.first[:, None] + runs.step[:, None] * k[:, None]).reshape(-1, shape.centre.size)
         there = (j >= 0) & (j < pi.size)
         j = np.where(there, j, 0)
         yield (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], np.where(there, pi[j], 0)

@@ -92,6 +92,7 @@ def fit(
         >>> round(float(gmm.cdf(5.0)), 2)
         0.62
     """
+    x, weights = checks.points("x", x, weights)
     data = checks.as_host_floats("x", x) if on_host(x, weights) else checks.as_floats("x", x)
     checks.one_dimension("x", data, "; for many data sets use fbgmm.fit_batch")
     asked = request(data, checks.as_weights(weights, data.shape), low, high, outside, edges)
@@ -100,7 +101,7 @@ def fit(
         found = _examined(asked, BINS)
         return _checked(fit_rows(asked) if found is None else fit_host(found, asked), asked)
     n, t, algorithm = given
-    capacity = checks.positive_integer("n", n)
+    capacity = checks.components(n, data.dtype)
     options = Options(capacity, t_bound(t, axes=0), resolve(algorithm), asked.drop_outside)
     scalars = _scalars(data.dtype, capacity, t)
     found = _examined(asked, capacity)
@@ -178,16 +179,19 @@ def fit_batch(
     asked, present = _batch(xs, weights, low, high, outside, edges)
     given = settings(n, t, algorithm, edges)
     if given is None:
+        _room(asked.points.x, BINS, 1)
         gmm = fit_host_rows(asked) if asked.host else fit_rows(asked)
     else:
         number, t, algorithm = given
-        ns = [checks.positive_integer("n", each) for each in (number if np.ndim(number) else [number])]
+        ns = [checks.components(each) for each in (number if np.ndim(number) else [number])]
         if not ns:
             raise ValueError(f"n must be an integer or a sequence of integers; found {n!r}")
         options = Options(max(ns), t_bound(t), resolve(algorithm), asked.drop_outside)
+        _room(asked.points.x, max(ns), len(ns) * np.size(t))
         gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
         _raise_for_rows(gmm, asked.points, present)
+        _warn_of_rows(asked, present)
         far = np.asarray(gmm.status) & Status.MISFIT
         warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
@@ -195,6 +199,7 @@ def fit_batch(
 
 def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any) -> tuple[Request, Array | None]:
     """The request of a batch, and which entries are points where the rows differ in length."""
+    xs, weights = _without_masked(xs, weights)
     x, present = padded_rows("xs", xs)
     if x.ndim != 2 or x.shape[0] == 0:
         raise ValueError(f"xs has shape {x.shape}; allowed: (B, N) with B at least 1, or a list of B arrays")
@@ -206,6 +211,38 @@ def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any)
         if given is None or given.shape != x.shape or not np.array_equal(given, present):
             raise ValueError("weights must hold one array for each row of xs, of the same length; found other lengths")
     return request(x, w, low, high, outside, edges), present
+
+
+def _room(x: Array, cells: int, fits: int) -> None:
+    """Raises ValueError where the bases and weights of all fits are more than the memory holds."""
+    number = x.shape[0] * fits
+    checks.memory(f"a batch of {number} fits with {cells} components each", 4 * x.dtype.itemsize * cells * number)
+
+
+def _warn_of_rows(asked: Request, present: Array | None) -> None:
+    """As `warn_of_precision`, for the rows of a batch on the host."""
+    if asked.host:
+        x, w = np.asarray(asked.points.x), asked.points.weights
+        if present is None:
+            low, high = x.min(axis=1), x.max(axis=1)
+        else:
+            there = np.asarray(present)
+            low, high = np.where(there, x, np.inf).min(axis=1), np.where(there, x, -np.inf).max(axis=1)
+        warn_of_precision(low, high, w)
+
+
+def _without_masked(xs: Any, weights: Any) -> tuple[Any, Any]:
+    """The rows of a batch, and their weights, without masked points."""
+    if isinstance(xs, str) or not isinstance(xs, Iterable) or hasattr(xs, "columns"):
+        return xs, weights  # an error of `padded_rows`
+    if all(type(rows) is np.ndarray or isinstance(rows, jax.Array) for rows in (xs, weights) if rows is not None):
+        return xs, weights
+    rows = list(xs)
+    ws = [None] * len(rows) if weights is None else list(weights)
+    if len(ws) != len(rows):
+        raise ValueError(f"weights must hold one array for each of the {len(rows)} rows of xs; found {len(ws)}")
+    pairs = [checks.points(f"xs[{i}]", *pair) for i, pair in enumerate(zip(rows, ws, strict=True))]
+    return [x for x, _ in pairs], None if weights is None else [w for _, w in pairs]
 
 
 def _raise_for_rows(gmm: Mixture, points: Points, present: Array | None) -> None:

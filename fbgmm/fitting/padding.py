@@ -70,7 +70,7 @@ def padded_rows(name: str, rows: ArrayLike | Iterable[ArrayLike]) -> tuple[Array
     """
     if isinstance(rows, (jax.Array, np.ndarray)):
         return checks.as_floats(name, rows), None
-    if isinstance(rows, str) or not isinstance(rows, Iterable):
+    if isinstance(rows, str) or not isinstance(rows, Iterable) or hasattr(rows, "columns"):
         raise TypeError(f"{name} must be an array of shape (B, N) or a list of B arrays; found {type(rows).__name__}")
     rows = list(rows)
     host = all(map(on_host, rows))
@@ -84,6 +84,7 @@ def padded_rows(name: str, rows: ArrayLike | Iterable[ArrayLike]) -> tuple[Array
     if min(lengths) == max(lengths):
         return jnp.asarray(np.stack(arrays)) if host else jnp.stack(arrays), None
     room = padded_length(max(lengths))
+    checks.memory(f"{name} with {len(rows)} rows, each padded to {room} points,", 2 * dtype.itemsize * room * len(rows))
     if host:
         table = jnp.asarray(np.stack([padded(a.astype(dtype, copy=False), room) for a in arrays]))
     else:  # traced rows: their lengths are static all the same

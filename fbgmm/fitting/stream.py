@@ -19,7 +19,7 @@ from ..algorithms import Algorithm, resolve
 from ..atomic import whole
 from ..basis import Basis, N, T, init_basis
 from ..checks import Outside
-from ..error_messages import not_finite
+from ..error_messages import not_finite, warn_of_precision
 from ..mixture import Mixture
 from ..sources import CHUNK, as_source
 from ..status import Status
@@ -67,13 +67,14 @@ def fit_stream(
     """
     source = as_source(chunks)
     low, high = checks.given_range(low, high)
-    capacity, algorithm, drop = checks.positive_integer("n", n), resolve(algorithm), checks.drops_outside(outside)
+    capacity, algorithm, drop = checks.components(n), resolve(algorithm), checks.drops_outside(outside)
     if low is None or high is None:
         first, last = _range(source)
         low, high = first if low is None else low, last if high is None else high
         if not float(low) < float(high):
             raise ValueError(f"chunks has no width: found low = {float(low)}, high = {float(high)}; give low and high")
     basis = init_basis(low, high, capacity, t)
+    warn_of_precision(np.asarray(low), np.asarray(high), None)
     file = None if checkpoint is None else _Checkpoint(Path(checkpoint), basis, drop)
     run = _fitted(source, basis, algorithm, drop, file, save_every)
     if run.points == 0:
@@ -159,7 +160,8 @@ def _pieces(number: int, chunk: ArrayLike) -> Iterator[tuple[np.ndarray, np.ndar
 
 
 def _checked(number: int, chunk: ArrayLike) -> np.ndarray:
-    x = checks.as_host_floats(f"chunk {number}", chunk).reshape(-1)
+    points, _ = checks.points(f"chunk {number}", chunk, None)
+    x = checks.as_host_floats(f"chunk {number}", points).reshape(-1)
     if x.size and checks.usable_ends(x) is None:
         raise ValueError(not_finite(f"chunk {number}", x, checks.finite(x)))
     return x

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from .._typing import Array, ArrayLike
 from ..basis import Basis, init_basis
@@ -80,6 +80,21 @@ class FixedBasisDistribution(stats.rv_continuous):
     def _sf(self, x: ArrayLike) -> np.ndarray:
         return self._at(_cdf, -np.asarray(x), mirrored=True)
 
+    def _logcdf(self, x: ArrayLike) -> np.ndarray:
+        return self._log_tail(np.asarray(x, np.float64), self._mu)
+
+    def _logsf(self, x: ArrayLike) -> np.ndarray:
+        return self._log_tail(-np.asarray(x, np.float64), -self._mu)
+
+    def _log_tail(self, x: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """log P(X ≤ x) for components at mu, by sums of logarithms: also where the probability underflows."""
+        with np.errstate(divide="ignore"):
+            log_pi = np.log(self._pi)
+        flat, size = x.reshape(-1), max(1, _TERMS // mu.size)
+        blocks = [flat[i : i + size, None] for i in range(0, flat.size, size)]
+        found = [special.logsumexp(log_pi + special.log_ndtr((block - mu) / self._sigma), axis=1) for block in blocks]
+        return np.minimum(np.concatenate([*found, np.empty(0)]), 0).reshape(x.shape)
+
     def _ppf(self, q: ArrayLike) -> np.ndarray:
         return self._at(solve_icdf, q)
 
@@ -129,6 +144,9 @@ class FixedBasisDistribution(stats.rv_continuous):
             knots = loc + scale * self._ppf(np.array([1e-6, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1 - 1e-6]))
             kwds = {"points": [k for k in knots if lb < k < ub] or None, "limit": 200, **kwds}
         return super().expect(func, args, loc, scale, lb, ub, conditional, **kwds)
+
+
+_TERMS = 1 << 20  # summed at a time
 
 
 def _float64() -> Any:

@@ -206,6 +206,8 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
     def _data(
         self, X: ArrayLike, sample_weight: ArrayLike | None, first: bool, least: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
+        checks.refuse_masked("X", X)
+        checks.refuse_masked("sample_weight", sample_weight)
         kinds = [np.float64, np.float32]
         X = validate_data(self, X, dtype=kinds, reset=first, ensure_min_samples=least)
         w = None

@@ -115,6 +115,17 @@ def test_range_of_the_data():
     assert float(data_range(x[:0])[0]) == np.inf
 
 
+def test_data_range_of_mapped_rows_and_its_derivative():
+    rows = jnp.asarray([[3.0, 1.0, 1.0], [np.nan, 5.0, 2.0], [0.0, -1.0, np.inf]])
+    low, high, bad = jax.vmap(data_range)(rows)
+    assert (low.tolist(), high.tolist(), bad.tolist()) == ([1, 2, -1], [3, 5, 0], [False, True, True])
+    assert jax.jit(jax.vmap(jax.vmap(data_range)))(rows[None])[0].tolist() == [[1, 2, -1]]
+    slopes = jax.vmap(jax.grad(lambda x: 2 * data_range(x)[0] + data_range(x)[1]))(rows[:1])
+    assert slopes.tolist() == [[1, 1, 1]]  # of two lowest points each moves the end by half
+    middle = jax.grad(lambda x: jax.vmap(lambda row: fbgmm.init_basis_from(row, n=2).mu.sum())(x).sum())(rows[:1, :2])
+    assert middle.tolist() == [[1, 1]]
+
+
 def test_basis_from_data():
     basis = fbgmm.init_basis_from([3, 1, 2, 9], n=4, weights=[1, 2, 1, 0])
     assert (float(basis.low), float(basis.high), basis.capacity) == (1.0, 3.0, 4)

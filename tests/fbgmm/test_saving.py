@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -199,3 +200,26 @@ def test_orbax_keeps_a_mixture_as_it_is(tmp_path, unchecked_types):  # orbax bui
         checkpointer.wait_until_finished()
         found = checkpointer.restore(tmp_path / "state", jax.eval_shape(lambda: {"density": gmms}))
     same(gmms, found["density"])
+
+
+def test_threads_may_save_to_one_path(tmp_path):
+    """agent-framework#8182: 40 of 160 failed."""
+    gmm = fbgmm.fit(X, 30)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: fbgmm.save(tmp_path / "a.npz", gmm), range(40)))
+    assert os.listdir(tmp_path) == ["a.npz"]
+    same(gmm, fbgmm.load(tmp_path / "a.npz"))
+
+
+def test_links_are_followed_the_mode_is_kept_and_names_may_be_long(tmp_path):
+    gmm, path = fbgmm.fit(X, 30), tmp_path / "a.npz"
+    path.touch(0o640)
+    path.chmod(0o640)
+    (link := tmp_path / "link.npz").symlink_to("a.npz")
+    fbgmm.save(link, gmm)
+    assert (link.is_symlink(), path.stat().st_mode & 0o777) == (True, 0o640)
+    same(gmm, fbgmm.load(path))
+    (tmp_path / "dangling.npz").symlink_to("new.npz")
+    fbgmm.save(tmp_path / "dangling.npz", gmm)
+    same(gmm, fbgmm.load(tmp_path / "new.npz"))
+    fbgmm.save(tmp_path / f"{'x' * 251}.npz", gmm)

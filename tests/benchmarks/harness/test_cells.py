@@ -13,7 +13,7 @@ from benchmarks.accuracy import cells as accuracy_cells
 from benchmarks.accuracy import run as accuracy
 from benchmarks.everyday import run as everyday
 from benchmarks.harness import cells, dependencies
-from benchmarks.methods.rivals import RIVALS
+from benchmarks.methods import registry
 from benchmarks.mnist import case as mnist_case
 from benchmarks.mnist import cells as mnist_cells
 from benchmarks.mnist.judge import judge
@@ -33,8 +33,10 @@ def identities():
     """One of each kind of result, by name."""
     accuracy_cells._identity.cache_clear()
     sweep._code.cache_clear()
-    found = {name: accuracy_cells._identity(accuracy.measure, name) for name in (*RIVALS, "auto", "roughness")}
-    found |= {f"everyday, {name}": accuracy_cells._identity(everyday.measure, name) for name in ("auto", "khisto")}
+    rivals = registry.in_group("rivals")  # an identity holds the version of what is installed
+    found = {name: accuracy_cells._identity(accuracy.measure, name) for name in (*rivals, "auto", "roughness")}
+    everyday_of = functools.partial(accuracy_cells._identity, everyday.measure)
+    found |= {f"everyday, {name}": everyday_of(name) for name in ("auto", "KDE Silverman")}
     found |= {f"digits, {name}": mnist_cells.identity("digits", name, mnist_case.FULL) for name in METHODS}
     found["autoencoder"] = cells.identity(train, AutoencoderSettings())
     found["judge"] = cells.identity(judge, 6)
@@ -102,8 +104,13 @@ LATENT = {f"digits, {OURS}", f"digits, {INDEPENDENT}"}
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
-                ("fbgmm/nn/train/loop.py", "_TOLD_EVERY = 25", "_TOLD_EVERY = 26", {"autoencoder", "judge", *DIGITS}),
-                ("fbgmm/nn/digits/latent.py", "PART_T = 16, 300", "PART_T = 17, 300", LATENT),
+                (
+                    "fbgmm/nn/train/loop.py",
+                    "_REPORT_EVERY = 25",
+                    "_REPORT_EVERY = 26",
+                    {"autoencoder", "judge", *DIGITS},
+                ),
+                ("fbgmm/nn/digits/latent.py", "CLUSTER_T = 16, 300", "CLUSTER_T = 17, 300", LATENT),
                 ("benchmarks/mnist/sliced_wasserstein.py", "GRID = 128", "GRID = 129", {f"digits, {SW}"}),
                 ("benchmarks/mnist/sample_quality.py", "def frechet_distance(", "def frechet(", DIGITS),
                 ("benchmarks/methods/rivals.py", "\nCOMPONENTS = 12", "\nCOMPONENTS = 11", {*FROM_TWELVE}),
@@ -189,7 +196,7 @@ def test_compiled_functions_are_those_they_were_made_of():
 
 
 def test_platform_and_versions_count_where_jax_computes(monkeypatch):
-    ours, rival = (functools.partial(cells.identity, made) for made in (train, RIVALS["KDE Silverman"].fit))
+    ours, rival = (functools.partial(cells.identity, made) for made in (train, registry.METHODS["KDE Silverman"].fit))
     before = ours(), rival()
     with monkeypatch.context() as patch:
         patch.setattr(cells.environment, "platform", lambda: "gpu")

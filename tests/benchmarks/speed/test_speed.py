@@ -78,6 +78,19 @@ def test_the_command_writes_json_markdown_and_a_plot(tmp_path, monkeypatch):
     assert "## " not in (tmp_path / "speed.md").read_text()
 
 
+def test_only_some_races_are_run(tmp_path, monkeypatch, capsys):
+    def nothing(mixture, points):
+        works = {speed.INTERPOLATION: lambda: None, mixture: lambda: None}
+        return works, dict.fromkeys(works, 1.0)
+
+    monkeypatch.setattr(speed, "evaluation", nothing)
+    assert __main__.main(["speed", "--quick", "--only", "chosen", "--out", str(tmp_path)]) == 0
+    record = json.loads((tmp_path / "speed.json").read_text())
+    assert {row["contender"] for row in record["rows"]} == {speed.INTERPOLATION, "chosen by the data"}
+    assert __main__.main(["speed", "--only", "nothing", "--out", str(tmp_path)]) == 2
+    assert "--only: no race has 'nothing' in its name; there are: one fit" in capsys.readouterr().err
+
+
 def test_tables_name_what_was_extrapolated():
     row = {
         "work": "w",

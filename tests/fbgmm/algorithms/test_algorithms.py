@@ -1,5 +1,9 @@
 """The fast code by counts against the loop as printed, for every reading of the paper."""
 
+import copy
+import pickle
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +13,7 @@ import fbgmm
 from fbgmm.algorithms import algorithm1, algorithm2, base, resolve
 from fbgmm.basis import init_basis
 from fbgmm.counts import count, total
+from fbgmm.fitting.shards import fit_on_host
 from fbgmm.updates import increment1
 from tests import oracle
 
@@ -164,11 +169,38 @@ def test_padding_beyond_n_stays_zero(x, variant, dtype, accuracy):
     close(padded[:N], pi(N), accuracy, 10)
 
 
-def test_options_give_one_object_each():
-    assert algorithm1() is algorithm1()
-    assert algorithm2("plain", d=1 / 6) is algorithm2("plain", d=1 / 6)
-    assert resolve(1) is algorithm1()
-    assert resolve(2) is algorithm2()
+MAKERS = {
+    "algorithm1": algorithm1,
+    "point_side": partial(algorithm1, "point_side"),
+    "algorithm2": partial(algorithm2, "plain"),
+    "clipped": partial(algorithm2, "minus_dL_over_n_clipped"),
+    "least_squares": fbgmm.least_squares,
+    "maximum_likelihood": partial(fbgmm.maximum_likelihood, 16),
+    "interior_point": fbgmm.interior_point,
+    "roughness": fbgmm.roughness,
+    "multi_scale": fbgmm.multi_scale,
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_equal_options_are_equal_hash_alike_and_can_be_pickled(name):
+    made = MAKERS[name]()
+    for other in (MAKERS[name](), pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert (made == other, hash(made) == hash(other)) == (True, True)
+    assert [made == make() for make in MAKERS.values()].count(True) == 1
+
+
+def test_equal_algorithms_share_compiled_programs():
+    x = np.linspace(0.0, 1.0, 50)
+    fbgmm.fit(x, n=13, algorithm=fbgmm.maximum_likelihood())
+    before = fit_on_host._cache_size()
+    fbgmm.fit(x, n=13, algorithm=pickle.loads(pickle.dumps(fbgmm.maximum_likelihood(16, accelerated=False))))
+    assert fit_on_host._cache_size() == before
+
+
+def test_an_algorithm_is_named_by_itself_or_its_number():
+    assert resolve(1) == algorithm1("means", d=0.25)
+    assert resolve(2) == algorithm2() != algorithm2(d=1 / 6)
     own = base.from_counts(lambda c, basis: fbgmm.normalize(c + 1))
     assert resolve(own) is own
 

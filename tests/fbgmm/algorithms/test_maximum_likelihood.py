@@ -153,8 +153,3 @@ def test_options(make, wrong, unchecked_types):
     error = ValueError if wrong in (0, -1) else TypeError
     with pytest.raises(error, match=rf"steps must be .*at least 1; found {wrong!r}"):
         make(wrong)
-
-
-def test_options_give_one_object_each():
-    assert fbgmm.maximum_likelihood(8) is fbgmm.maximum_likelihood(8)
-    assert fbgmm.interior_point() is fbgmm.interior_point()

@@ -117,3 +117,10 @@ def test_data_that_float32_cannot_hold_are_named():
         pytest.warns(fbgmm.MisfitWarning, match="missed by up to"),
     ):
         fbgmm.fit(1.7e9 + 100 * np.random.default_rng(0).normal(size=500))
+
+
+@pytest.mark.parametrize("x", [[3.0, 5.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1e-3]])
+def test_two_points(x):
+    """Found by the fuzzer: bins without width, and errors of the evaluation."""
+    gmm = fbgmm.fit(x)
+    assert float(gmm.cdf(sum(x) / 2)) == pytest.approx(0.5, abs=0.1)

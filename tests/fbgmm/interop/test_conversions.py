@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 import fbgmm
@@ -53,6 +54,15 @@ class TestScipy:
         assert d.ppf(1) == np.inf
         assert np.isnan(d.ppf(1.5))
         assert d.median() == pytest.approx(d.ppf(0.5))
+
+    def test_logarithms_far_out_are_those_of_all_components(self, gmm):
+        """scipy#6869: also where densities and probabilities underflow."""
+        pi, mu, sigma = components(gmm)
+        d, x = gmm.to_scipy(), np.array([-1e4, -50.0, -4.0, 1.0, 14.0, 80.0, 1e4])
+        normal, log_pi = scipy.stats.norm(mu, sigma), np.log(pi)
+        for name in ("logpdf", "logcdf", "logsf"):
+            expected = scipy.special.logsumexp(log_pi + getattr(normal, name)(x[:, None]), axis=1)
+            np.testing.assert_allclose(getattr(d, name)(x), expected, rtol=1e-5, atol=1e-7, err_msg=name)
 
     def test_moments_are_exact(self, gmm):
         pi, mu, sigma = components(gmm)

@@ -165,3 +165,17 @@ def test_bad_input_is_named(unchecked_types):
     if not jax.config.jax_enable_x64:
         with pytest.raises(ValueError, match=r"X must be within .* \(float32\)"):
             FixedBasisMixture(n=20).fit(X * 1e30)
+
+
+@pytest.mark.parametrize("algorithm", [fbgmm.algorithm1(), fbgmm.least_squares(), fbgmm.maximum_likelihood(4)])
+def test_any_algorithm_can_be_cloned_and_pickled(algorithm):
+    """fairlearn#569: AttributeError."""
+    model = pickle.loads(pickle.dumps(clone(FixedBasisMixture(n=20, algorithm=algorithm))))
+    assert model.algorithm == algorithm
+    fitted = pickle.loads(pickle.dumps(model.fit(X)))
+    np.testing.assert_array_equal(fitted.score_samples(X), model.score_samples(X))
+
+
+def test_masked_data_are_refused(unchecked_types):
+    with pytest.raises(ValueError, match="X has 1 masked of 800 values"):
+        FixedBasisMixture(n=20).fit(np.ma.masked_equal(X, X[3, 1]))
