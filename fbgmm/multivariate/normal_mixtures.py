@@ -40,19 +40,24 @@ class NormalMixture:
     root: Float[Array, "*batch K D D"]
 
 
-def component_logs(mixture: NormalMixture, x: Float[Array, "N D"]) -> Float[Array, "N K"]:
-    """Logarithm of share times density of each component at each point, for one mixture."""
-    D = x.shape[1]
-    identity = jnp.broadcast_to(jnp.eye(D, dtype=x.dtype), mixture.root.shape)
+def standardised(mixture: NormalMixture, x: Float[Array, "N D"]) -> tuple[Float[Array, "K D D"], Float[Array, "K D N"]]:
+    """Inverses of the roots, and the points where each component is standard normal: root_k⁻¹ (x − mean_k)."""
+    identity = jnp.broadcast_to(jnp.eye(x.shape[1], dtype=x.dtype), mixture.root.shape)
     inverse = jax.scipy.linalg.solve_triangular(mixture.root, identity, lower=True)
-    away = jnp.einsum("kde,nke->nkd", inverse, x[:, None, :] - mixture.mean[None], precision=_EXACT)
+    mean = jnp.einsum("kde,ke->kd", inverse, mixture.mean, precision=_EXACT)
+    return inverse, jnp.einsum("kde,ne->kdn", inverse, x, precision=_EXACT) - mean[:, :, None]
+
+
+def component_logs(mixture: NormalMixture, x: Float[Array, "N D"]) -> Float[Array, "K N"]:
+    """Logarithm of share times density of each component at each point, for one mixture."""
+    away = standardised(mixture, x)[1]
     slopes = jnp.sum(jnp.log(jnp.diagonal(mixture.root, axis1=1, axis2=2)), axis=1)
-    return (mixture.log_share - slopes)[None] - 0.5 * jnp.sum(away * away, axis=2) - D * _LOG_ROOT
+    return (mixture.log_share - slopes)[:, None] - 0.5 * jnp.sum(away * away, axis=1) - x.shape[1] * _LOG_ROOT
 
 
 def log_density(mixture: NormalMixture, x: Float[Array, "N D"]) -> Float[Array, " N"]:
     """Log density of one mixture."""
-    return logsumexp(component_logs(mixture, x), axis=1)
+    return logsumexp(component_logs(mixture, x), axis=0)
 
 
 class _Conditional(NamedTuple):

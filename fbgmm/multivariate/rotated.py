@@ -33,7 +33,7 @@ from ..fitting.prepare import Points
 from ..mixture import Mixture
 from . import normal_mixtures
 from .normal_mixtures import NormalMixture, draw
-from .stacked import fit_stacked, whitening
+from .stacked import fit_stacked, in_order, whitening
 
 _EXACT = jax.lax.Precision.HIGHEST
 
@@ -332,6 +332,7 @@ def _choose(x: Array, w: Array) -> Rotated:
     """The fit of one data set, x of shape (N, D), or of B in turn."""
     if x.ndim == 3:
         return jax.lax.map(lambda one: _choose(*one), (x, w))
+    x, w = in_order(x, w)
     mean, scale, matrix = whitening(x, w)
     white = _times(jnp.where((w > 0)[:, None], x - mean[None], 0) / scale[None], matrix)
     return Rotated(mean, scale, matrix[None], None, fit_stacked(white, w))

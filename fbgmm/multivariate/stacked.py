@@ -3,33 +3,52 @@
 Each candidate is fitted to all data and to all but each fifth. Their shares in the answer maximise the likelihood of
 the fifths that were left out (stacking: Smyth and Wolpert 1999, Linearly combining density estimators via stacking), so
 that data of one normal density have one component, and few data few. A sum of normal mixtures is a normal mixture.
+
+All candidates lie side by side in one mixture, whose steps of EM are a few products of matrices, in one program.
 """
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._typing import Array, Float, Key
-from .normal_mixtures import NormalMixture, component_logs, log_density
+from .._typing import Array, Float
+from .normal_mixtures import NormalMixture, component_logs, standardised
 
 _EXACT = jax.lax.Precision.HIGHEST
 
-CANDIDATES = ((4, (1, 2, 3, 4)), (8, (6, 8)), (16, (12, 16)), (32, (24, 32)))
-"""Numbers of components, by the length to which they are padded: one program for each length."""
+COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""Numbers of components of the candidates."""
+
+_OWNER = np.repeat(np.arange(len(COUNTS)), COUNTS)  # the candidate of each component
+_FIRST = np.diff(_OWNER, prepend=-1) > 0  # the first component of each candidate
 
 FOLDS = 5
-STEPS = 60
-"""Of EM. More of them gain nothing that cross-validation sees on the densities of `python -m benchmarks several`."""
+STEPS = 30
+"""Of EM, with the prior and again without. More of them gain nothing that cross-validation sees on the densities of
+`python -m benchmarks several`."""
 
 STACKING_STEPS = 100
 
 POINTS_EACH = 10
 """Candidates have at least so many points for each component."""
 
-PRIOR = 3.0
-"""Points that the prior of each covariance counts for: about the D + 2 degrees of Fraley and Raftery (2007, Bayesian
-regularization for normal mixture estimation and model-based clustering) in few dimensions."""
+PRIORS = (3.0, 0.0)
+"""Points that the prior of each covariance counts for, one stage of EM after the other, each stage a candidate: about
+the D + 2 degrees of Fraley and Raftery (2007, Bayesian regularization for normal mixture estimation and model-based
+clustering) in few dimensions; then none, for columns with ties and sheets that the prior would blur."""
+
+FLOOR = 1e-6
+"""Added to the variances, in units of the data's own: scikit-learn's `reg_covar`."""
+
+_SHRINKS = 1e-5  # a variance in one step, at most to so much of itself: float32 has the Cholesky factor of no less
+
+
+def in_order(x: Float[Array, "N D"], w: Float[Array, " N"]) -> tuple[Array, Array]:
+    """Rows sorted by their columns, absent ones last, so that no answer depends on the order in which they came."""
+    order = jnp.lexsort([w, *x.T[::-1], w <= 0])
+    return x[order], w[order]
 
 
 @jax.jit
@@ -37,35 +56,28 @@ def fit_stacked(x: Float[Array, "N D"], w: Float[Array, " N"]) -> NormalMixture:
     """The stacked mixture of one data set.
 
     Args:
-        x: white data: mean 0, covariance the identity.
+        x: white data, mean 0, covariance the identity; `in_order`.
         w: data weights, 0 where absent.
     """
-    key_folds, key = jax.random.split(jax.random.key(0))
-    fold = jax.random.randint(key_folds, w.shape, 0, FOLDS)
+    fold = _folds(len(w))
     # The last row of weights is that of all data.
     kept = jnp.where(fold[None] == jnp.arange(FOLDS + 1)[:, None], 0, w[None])
-    number = jnp.sum(w)
-    mixtures, held_out, allowed = [], [], []
-    for room, counts in CANDIDATES:
-        K = jnp.asarray(counts)
-        keys = jax.random.split(jax.random.fold_in(key, room), len(counts))
+    found, logs = jax.lax.map(lambda w: _fit_candidates(x, w), kept)
+    held_out = jnp.take_along_axis(logs, fold[None, None, None, :], axis=0)[0].reshape(-1, len(w))
+    counts = jnp.asarray(COUNTS)
+    allowed = jnp.tile((jnp.sum(w) >= POINTS_EACH * counts) | (counts == 1), len(PRIORS))
+    log_share = _stacked(held_out, allowed, w).reshape(len(PRIORS), -1)
+    every = jax.tree.map(lambda leaf: leaf[-1].reshape(-1, *leaf.shape[3:]), found)
+    return NormalMixture(every.log_share + log_share[:, _OWNER].reshape(-1), every.mean, every.root)
 
-        def fit_all(w: Array, K: Array = K, keys: Array = keys, room: int = room) -> tuple[NormalMixture, Array]:
-            found = jax.vmap(lambda K, key: fit_normal_mixture(x, w, K, room, key))(K, keys)
-            return found, jax.vmap(lambda mixture: log_density(mixture, x))(found)
 
-        found, logs = jax.lax.map(fit_all, kept)
-        mixtures.append(jax.tree.map(lambda leaf: leaf[-1], found))
-        held_out.append(jnp.take_along_axis(logs, fold[None, None, :], axis=0)[0])
-        allowed.append((number >= POINTS_EACH * K) | (K == 1))
-    log_share = _stacked(jnp.concatenate(held_out), jnp.concatenate(allowed), w)
-    parts, at = [], 0
-    for found in mixtures:
-        count, room = found.log_share.shape
-        logs = found.log_share + log_share[at : at + count, None]
-        parts.append((logs.reshape(-1), *(a.reshape(count * room, *a.shape[2:]) for a in (found.mean, found.root))))
-        at += count
-    return NormalMixture(*(jnp.concatenate(leaves) for leaves in zip(*parts, strict=True)))
+def _folds(N: int) -> Array:
+    """The fold of each row. Neighbours in order are in different folds; each five are turned by a hash (Knuth 1998, The
+    Art of Computer Programming 3, section 6.4: multiples of 2³²/golden ratio), so that data with a period have them too.
+    """
+    row = jnp.arange(N, dtype=jnp.uint32)
+    turn = (row // FOLDS * jnp.uint32(2654435769)) >> 16
+    return ((row + turn) % FOLDS).astype(jnp.int32)
 
 
 def _stacked(logs: Float[Array, "C N"], allowed: Array, w: Float[Array, " N"]) -> Float[Array, " C"]:
@@ -81,40 +93,68 @@ def _stacked(logs: Float[Array, "C N"], allowed: Array, w: Float[Array, " N"]) -
     return jax.lax.scan(step, begin, length=STACKING_STEPS)[0]
 
 
-def fit_normal_mixture(x: Float[Array, "N D"], w: Float[Array, " N"], K: Array, room: int, key: Key) -> NormalMixture:
-    """A mixture of K normal densities by EM, padded to `room` components; the prior of a covariance is I/K^(2/D)."""
-    N, D = x.shape
-    used = jnp.arange(room) < K
-    prior = jnp.eye(D, dtype=x.dtype) / K.astype(x.dtype) ** (2 / D)
-    products = (x[:, :, None] * x[:, None, :]).reshape(N, D * D)
+def _fit_candidates(x: Float[Array, "N D"], w: Float[Array, " N"]) -> tuple[NormalMixture, Array]:
+    """All candidates after each stage, batch shape (stages,), and their log densities, shape (stages, C, N)."""
+    K = jnp.asarray(np.repeat(COUNTS, COUNTS), x.dtype)
+    D = x.shape[1]
+    prior = K ** (-2 / D)  # the variance of a K-th of the white data
 
-    def step(mixture: NormalMixture, _: None) -> tuple[NormalMixture, None]:
-        r = jax.nn.softmax(component_logs(mixture, x), axis=1) * w[:, None]
-        n = jnp.sum(r, axis=0)
-        mean = jnp.matmul(r.T, x, precision=_EXACT) / jnp.maximum(n, 1e-6)[:, None]
-        second = jnp.matmul(r.T, products, precision=_EXACT).reshape(room, D, D)
-        scatter = second - n[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        root = jnp.linalg.cholesky((scatter + PRIOR * prior[None]) / (n + PRIOR)[:, None, None])
-        share = jnp.where(used, n + 1e-3, 0)
-        return NormalMixture(jnp.log(share / jnp.sum(share)), mean, root), None
+    def stage(mixture: NormalMixture, strength: Array) -> tuple[NormalMixture, tuple[NormalMixture, Array]]:
+        mixture = jax.lax.fori_loop(0, STEPS, lambda _, now: _step(now, x, w, strength, prior), mixture)
+        return mixture, (mixture, _shared(component_logs(mixture, x))[1])
 
-    begin = NormalMixture(
-        jnp.where(used, -jnp.log(K.astype(x.dtype)), -jnp.inf),
-        _far_apart(x, w, room, key),
-        jnp.broadcast_to(jnp.sqrt(prior), (room, D, D)),
+    root = jnp.sqrt(prior)[:, None, None] * jnp.eye(D, dtype=x.dtype)
+    return jax.lax.scan(stage, NormalMixture(-jnp.log(K), _far_apart(x, w), root), jnp.asarray(PRIORS, x.dtype))[1]
+
+
+def _sums(each: Float[Array, "K ..."]) -> Float[Array, "C ..."]:
+    """Sums over the components of each candidate."""
+    return jnp.matmul(jnp.asarray(_OWNER == np.arange(len(COUNTS))[:, None], each.dtype), each, precision=_EXACT)
+
+
+def _shared(logs: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array, "C N"]]:
+    """Shares of the components of each candidate in each point, and the candidates' log densities there."""
+    most = jax.ops.segment_max(logs, _OWNER, len(COUNTS), indices_are_sorted=True)
+    ratio = jnp.exp(logs - most[_OWNER])
+    total = _sums(ratio)
+    return ratio / total[_OWNER], jnp.log(total) + most
+
+
+def _step(mixture: NormalMixture, x: Array, w: Array, strength: Array, prior: Array) -> NormalMixture:
+    """One step of EM for all candidates. Moments are taken where the component is standard normal, about its mean:
+    no digits are lost, however narrow it is."""
+    inverse, away = standardised(mixture, x)
+    r = _shared(component_logs(mixture, x))[0] * w[None]
+    n = jnp.sum(r, axis=1)
+    held = jnp.maximum(n, 1e-6)
+    shift = jnp.einsum("kn,kdn->kd", r, away, precision=_EXACT) / held[:, None]
+    # One component after the other: products of long matrices, which are faster than one of many axes.
+    second = jax.lax.map(lambda one: jnp.matmul(one[0] * one[1], one[1].T, precision=_EXACT), (r[:, None], away))
+    scatter = second - held[:, None, None] * shift[:, :, None] * shift[:, None, :]
+    least = FLOOR + strength * prior / (held + strength)
+    unit = jnp.einsum("kde,kfe->kdf", inverse, inverse, precision=_EXACT)
+    inside = scatter / (held + strength)[:, None, None] + unit * least[:, None, None]
+    turn = jnp.linalg.cholesky(inside + _SHRINKS * jnp.eye(x.shape[1], dtype=x.dtype))
+    share = n + 1e-3
+    return NormalMixture(
+        jnp.log(share / _sums(share)[_OWNER]),
+        mixture.mean + jnp.einsum("kde,ke->kd", mixture.root, shift, precision=_EXACT),
+        jnp.matmul(mixture.root, turn, precision=_EXACT),
     )
-    return jax.lax.scan(step, begin, length=STEPS)[0]
 
 
-def _far_apart(x: Array, w: Array, K: int, key: Key) -> Array:
-    """K of the points, each drawn with probability proportional to its squared distance from those before (k-means++:
-    Arthur and Vassilvitskii 2007)."""
+def _far_apart(x: Float[Array, "N D"], w: Float[Array, " N"]) -> Float[Array, "K D"]:
+    """Points for the components of each candidate, each drawn with probability proportional to its squared distance
+    from those before (k-means++: Arthur and Vassilvitskii 2007)."""
 
-    def draw(least: Array, key: Key) -> tuple[Array, Array]:
+    def draw(least: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        key, first = now
+        least = jnp.where(first, 1, least)
         i = jax.random.categorical(key, jnp.log(w) + jnp.log(jnp.maximum(least, 1e-30)))
         return jnp.minimum(least, jnp.sum(jnp.square(x - x[i][None]), axis=1)), x[i]
 
-    return jax.lax.scan(draw, jnp.ones_like(w), jax.random.split(key, K))[1]
+    keys = jax.random.split(jax.random.key(0), len(_OWNER))
+    return jax.lax.scan(draw, jnp.ones_like(w), (keys, jnp.asarray(_FIRST)))[1]
 
 
 def whitening(
