@@ -32,7 +32,8 @@ STEPS = 30
 STACKING_STEPS = 100
 
 POINTS_EACH = 10
-"""Candidates have at least so many points for each component."""
+"""Candidates have at least so many points for each component; one that holds fewer keeps its prior, lest it become a
+needle on single points, which cross-validation does not see."""
 
 PRIORS = (3.0, 0.0)
 """Points that the prior of each covariance counts for, one stage of EM after the other, each stage a candidate: about
@@ -103,7 +104,7 @@ def _fit_candidates(x: Float[Array, "N D"], w: Float[Array, " N"]) -> tuple[Norm
         mixture = jax.lax.fori_loop(0, STEPS, lambda _, now: _step(now, x, w, strength, prior), mixture)
         return mixture, (mixture, _shared(component_logs(mixture, x))[1])
 
-    root = jnp.sqrt(prior)[:, None, None] * jnp.eye(D, dtype=x.dtype)
+    root = jnp.sqrt(prior)[:, None, None] * jnp.eye(D, dtype=x.dtype)[None]
     return jax.lax.scan(stage, NormalMixture(-jnp.log(K), _far_apart(x, w), root), jnp.asarray(PRIORS, x.dtype))[1]
 
 
@@ -127,6 +128,7 @@ def _step(mixture: NormalMixture, x: Array, w: Array, strength: Array, prior: Ar
     r = _shared(component_logs(mixture, x))[0] * w[None]
     n = jnp.sum(r, axis=1)
     held = jnp.maximum(n, 1e-6)
+    strength = jnp.where(n < POINTS_EACH, PRIORS[0], strength)
     shift = jnp.einsum("kn,kdn->kd", r, away, precision=_EXACT) / held[:, None]
     # One component after the other: products of long matrices, which are faster than one of many axes.
     second = jax.lax.map(lambda one: jnp.matmul(one[0] * one[1], one[1].T, precision=_EXACT), (r[:, None], away))
@@ -134,7 +136,7 @@ def _step(mixture: NormalMixture, x: Array, w: Array, strength: Array, prior: Ar
     least = FLOOR + strength * prior / (held + strength)
     unit = jnp.einsum("kde,kfe->kdf", inverse, inverse, precision=_EXACT)
     inside = scatter / (held + strength)[:, None, None] + unit * least[:, None, None]
-    turn = jnp.linalg.cholesky(inside + _SHRINKS * jnp.eye(x.shape[1], dtype=x.dtype))
+    turn = jnp.linalg.cholesky(inside + _SHRINKS * jnp.eye(x.shape[1], dtype=x.dtype)[None])
     share = n + 1e-3
     return NormalMixture(
         jnp.log(share / _sums(share)[_OWNER]),

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import fbgmm
+from fbgmm.multivariate.stacked import FLOOR, _folds
 
 TRUE_COVARIANCE = 0.5 * np.eye(3) + 0.5
 T4 = stats.multivariate_t(np.zeros(3), TRUE_COVARIANCE, df=4)
@@ -85,6 +86,52 @@ def test_a_normal_density_is_one_component():
     assert np.sqrt(np.mean((ours - own) ** 2)) < 0.15
 
 
+def test_the_order_of_the_rows_changes_nothing(banana):
+    """Sorted data once had their own tails left out as folds. Weights go with their rows, and rows occur twice."""
+    x, w = draw("banana", 0, 500), np.arange(500) % 3
+    tied = np.concatenate([x[:250], x[:250].round(1)])
+    new = jnp.asarray(draw("banana", 1, 500), banana.mean.dtype)
+    shuffled = np.random.default_rng(2).permutation(500)
+    same = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(fbgmm.fit_rotated(x[shuffled]).log_prob(new), banana.log_prob(new), **same)
+    expected = fbgmm.fit_rotated(tied, weights=w).log_prob(new)
+    for order in (shuffled, np.lexsort(tied.T), np.arange(500)[::-1]):
+        np.testing.assert_allclose(fbgmm.fit_rotated(tied[order], weights=w[order]).log_prob(new), expected, **same)
+
+
+def test_ties_are_narrow_where_new_points_gain_by_it_and_no_narrower_than_the_floor():
+    """A column of three whole numbers beside a normal one: at best a third of its density in each peak."""
+
+    def rows(seed):
+        rng = np.random.default_rng(seed)
+        return np.stack([rng.normal(size=500), rng.integers(0, 3, 500)], axis=1)
+
+    x, new = rows(0), rows(1)
+    density = fbgmm.fit_rotated(x)
+    at_peaks = stats.norm.logpdf(0, scale=np.sqrt(FLOOR) * x[:, 1].std()) - np.log(3)
+    best = stats.norm.logpdf(new[:, 0]).mean() + at_peaks
+    assert best - 0.2 < density.log_prob(new).mean() < best + 0.02
+    assert np.isfinite(density.log_prob(new + np.array([0, 0.3]))).all()
+
+
+@pytest.mark.slow
+def test_no_needles_stand_on_single_points():
+    """Their shares are too small for cross-validation to see, but the data's own log density would tell."""
+    for seed in range(3):
+        x = draw("normal", seed, 500)
+        own = stats.multivariate_normal(x.mean(axis=0), np.cov(x.T, bias=True)).logpdf(x)
+        assert (fbgmm.fit_rotated(x).log_prob(x) - own).max() < 2
+
+
+def test_data_with_the_period_of_the_folds_have_them_all():
+    fold = np.asarray(_folds(5000))
+    np.testing.assert_array_equal(np.bincount(fold), 1000)
+    for period in (2, 3, 5, 10, 25):
+        for part in range(period):
+            share = np.bincount(fold[part::period], minlength=5) * period / 5000
+            assert abs(share - 0.2).max() < 0.06, (period, part)
+
+
 @pytest.mark.slow
 def test_batches_weights_and_jit_agree_with_one_fit(banana, tmp_path):
     x, new = draw("banana", 0, 500), jnp.asarray(draw("banana", 1, 50), banana.mean.dtype)
@@ -95,7 +142,10 @@ def test_batches_weights_and_jit_agree_with_one_fit(banana, tmp_path):
     np.testing.assert_allclose(batch.log_prob(new[:, None])[:, 0], expected, atol=2e-3)
     np.testing.assert_allclose(batch[1].log_prob(2 * new) + 2 * np.log(2), expected, atol=0.05)
     assert batch.sample(jax.random.key(0), (3,)).shape == (3, 2, 2)
-    traced = jax.jit(fbgmm.fit_rotated)(jnp.asarray(padding[0][:500], new.dtype))
-    assert traced.log_prob(new).mean() == pytest.approx(float(expected.mean()), abs=0.05)
+    both = jnp.asarray(np.stack([x, 2 * x]), new.dtype)
+    for fits in (jax.jit(fbgmm.fit_rotated)(both), jax.vmap(fbgmm.fit_rotated)(both)):
+        assert fits.batch_shape == (2,)
+        np.testing.assert_allclose(fits.log_prob(new[:, None])[:, 0], expected, atol=5e-3)
+        np.testing.assert_allclose(fits[1].log_prob(2 * new) + 2 * np.log(2), expected, atol=0.05)
     fbgmm.save(tmp_path / "a.npz", banana)
     np.testing.assert_array_equal(fbgmm.load(tmp_path / "a.npz").log_prob(new), expected)
