@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import time
@@ -50,6 +51,8 @@ class Case(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="500 points of each made density")
+    wanted = "estimators to run (all); what the folder has of the others is kept"
+    parser.add_argument("--estimators", nargs="+", choices=list(estimators()), metavar="NAME", help=wanted)
 
 
 def cases(quick: bool) -> Iterator[Case]:
@@ -98,16 +101,20 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """
     if find_spec("sklearn") is None:
         raise ConfigError('several needs scikit-learn; install with: pip install "fbgmm[sklearn]"')
-    known, rows = estimators(), []
+    known, rows, before = estimators(), {}, arguments.out / "several.json"
+    if arguments.estimators:
+        known = {name: known[name] for name in arguments.estimators}
+        if before.exists():
+            rows = {(row["case"], row["estimator"]): row for row in json.loads(before.read_text())["rows"]}
     all_cases = list(cases(arguments.quick))
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("fits", total=len(all_cases) * len(known))
         for case in all_cases:
             for name, estimator in known.items():
-                rows.append({"case": case.name, "estimator": name, **judged(estimator, case)})
+                rows[case.name, name] = {"case": case.name, "estimator": name, **judged(estimator, case)}
                 progress.advance(bar)
-    record = {**environment.description("float32"), "new_points": NEW, "rows": rows}
-    publish(arguments.out, "several", record, sheets(rows), console)
+    record = {**environment.description("float32"), "new_points": NEW, "rows": list(rows.values())}
+    publish(arguments.out, "several", record, sheets(record["rows"]), console)
 
 
 def sheets(rows: list[dict[str, Any]]) -> list[Sheet]:

@@ -73,9 +73,9 @@ def fit_stacked(x: Float[Array, "N D"], w: Float[Array, " N"]) -> NormalMixture:
 
 
 def _folds(N: int) -> Array:
-    """The fold of each row. Neighbours in order are in different folds; each five are turned by a hash (Knuth 1998, The
-    Art of Computer Programming 3, section 6.4: multiples of 2³²/golden ratio), so that data with a period have them too.
-    """
+    """The fold of each row: five neighbours in order are in five folds, turned by a hash of their place (multiples of
+    2³²/golden ratio: Knuth 1998, The Art of Computer Programming 3, section 6.4), lest a period of the data be one of
+    the folds."""
     row = jnp.arange(N, dtype=jnp.uint32)
     turn = (row // FOLDS * jnp.uint32(2654435769)) >> 16
     return ((row + turn) % FOLDS).astype(jnp.int32)
@@ -110,7 +110,7 @@ def _fit_candidates(x: Float[Array, "N D"], w: Float[Array, " N"]) -> tuple[Norm
 
 def _sums(each: Float[Array, "K ..."]) -> Float[Array, "C ..."]:
     """Sums over the components of each candidate."""
-    return jnp.matmul(jnp.asarray(_OWNER == np.arange(len(COUNTS))[:, None], each.dtype), each, precision=_EXACT)
+    return jnp.matmul(jnp.asarray(np.arange(len(COUNTS))[:, None] == _OWNER, each.dtype), each, precision=_EXACT)
 
 
 def _shared(logs: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array, "C N"]]:
