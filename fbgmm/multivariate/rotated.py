@@ -237,7 +237,8 @@ def fit_rotated(
     """Fits a density to data in several dimensions, or to many data sets in one compiled call.
 
     With none of rounds, n and t given, the data choose: normal mixtures of 1 to 32 components are stacked by
-    cross-validation (`fbgmm.multivariate.stacked`), which gives a density for the next point, tails included.
+    cross-validation (`fbgmm.multivariate.stacked`), which gives a density for the next point, tails included. The order
+    of the rows changes nothing.
 
     With one of them given, each round turns the data onto their principal axes and maps every coordinate to normal by
     a fixed-basis mixture of its own (Algorithm 2), all coordinates of all data sets in one batch. One round is a
