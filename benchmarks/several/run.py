@@ -37,7 +37,7 @@ NOTE = (
     "5000 new points. Real data: features and target together, each column standardised by the training part of the "
     "first split; at most 2000 points to fit and to judge. Seconds: one fit and one evaluation; of fit_rotated in a "
     "process that has compiled for this shape, those of the flow with compilation, a small part of them; "
-    "estimators may come from different runs (`--estimators`), so that times compare to a factor of about two."
+    "estimators may come from different runs (`--estimators`), whose times compare only roughly."
 )
 
 
