@@ -64,9 +64,11 @@ def fit_stacked(x: Float[Array, "N D"], w: Float[Array, " N"]) -> NormalMixture:
     kept = jnp.where(fold[None] == jnp.arange(FOLDS + 1)[:, None], 0, w[None])
     found, logs = jax.lax.map(lambda w: _fit_candidates(x, w), kept)
     held_out = jnp.take_along_axis(logs, fold[None, None, None, :], axis=0)[0].reshape(-1, len(w))
-    counts = jnp.asarray(COUNTS)
-    allowed = jnp.tile((jnp.sum(w) >= POINTS_EACH * counts) | (counts == 1), len(PRIORS))
-    log_share = _stacked(held_out, allowed, w).reshape(len(PRIORS), -1)
+    counts = jnp.tile(jnp.asarray(COUNTS), len(PRIORS))
+    allowed = (jnp.sum(w) >= POINTS_EACH * counts) | (counts == 1)
+    # Few components at first: they keep what the held-out points do not take from them.
+    begin = jnp.where(allowed, -2 * jnp.log(counts.astype(x.dtype)), -jnp.inf)
+    log_share = _stacked(held_out, jax.nn.log_softmax(begin), w).reshape(len(PRIORS), -1)
     every = jax.tree.map(lambda leaf: leaf[-1].reshape(-1, *leaf.shape[3:]), found)
     return NormalMixture(every.log_share + log_share[:, _OWNER].reshape(-1), every.mean, every.root)
 
@@ -80,7 +82,7 @@ def _folds(N: int) -> Array:
     return ((row + turn) % FOLDS).astype(jnp.int32)
 
 
-def _stacked(logs: Float[Array, "C N"], allowed: Array, w: Float[Array, " N"]) -> Float[Array, " C"]:
+def _stacked(logs: Float[Array, "C N"], begin: Float[Array, " C"], w: Float[Array, " N"]) -> Float[Array, " C"]:
     """Logarithms of the shares that maximise the likelihood of held-out points, by EM."""
     logs = jnp.where(w > 0, logs, 0)
     share = w / jnp.maximum(jnp.sum(w), jnp.finfo(w.dtype).tiny)
@@ -89,7 +91,6 @@ def _stacked(logs: Float[Array, "C N"], allowed: Array, w: Float[Array, " N"]) -
         r = jax.nn.softmax(log_share[:, None] + logs, axis=0)
         return jnp.log(r @ share), None
 
-    begin = jnp.where(allowed, -jnp.log(jnp.sum(allowed).astype(w.dtype)), -jnp.inf)
     return jax.lax.scan(step, begin, length=STACKING_STEPS)[0]
 
 
