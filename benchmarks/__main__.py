@@ -25,6 +25,7 @@ COMMANDS = {
     "accuracy": ("accuracy.run", "how well densities are estimated, beside kernel estimates and EM, on 40 densities"),
     "everyday": ("everyday.run", "whether a fitted distribution is that of the data, on everyday data"),
     "new_points": ("accuracy.new_points", "what log density of new points an estimate loses beside the truth"),
+    "several": ("several.run", "log density of new points in several dimensions, beside EM, kernels and a flow"),
     "mnist": ("mnist.run", "handwritten digits from densities of latent codes, beside EM and sliced Wasserstein"),
     "style": ("style.run", "style transfer: fits of Gram matrices, blending, diversity, beside Gatys' method"),
     "naive_bayes": ("naive_bayes.run", "FixedBasisNB beside GaussianNB and kernel estimates, on scikit-learn's data"),

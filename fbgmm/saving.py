@@ -34,6 +34,7 @@ KINDS = {
     "Basis": "fbgmm.basis",
     "Choice": "fbgmm.auto.report",
     "Rotated": "fbgmm.multivariate.rotated",
+    "NormalMixture": "fbgmm.multivariate.normal_mixtures",
     "LatentMixture": "fbgmm.nn.digits.latent",
 }
 """What a file may hold → the module that has it. Named here, so that a file cannot ask for anything else."""

@@ -31,7 +31,6 @@ PARTS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="all of it small, on any device; without Figure 13")
 
 

@@ -1,4 +1,7 @@
-"""Densities in several dimensions by Gaussianisation: rotations and marginal mixtures in turn until all is normal.
+"""Densities in several dimensions with an exact map to the normal density: stacked mixtures, or rounds of rotations.
+
+Where the data choose, a normal mixture is mapped by Rosenblatt's transformation (`normal_mixtures`, `stacked`). Where
+rounds are given, rotations and marginal mixtures follow in turn until all is normal:
 
     x ──standardise──▶ rotate ──▶ each coordinate to normal ──▶ rotate ──▶ each coordinate to normal ──▶ … ──▶ z
 
@@ -25,21 +28,32 @@ from ..algorithms import algorithm2
 from ..basis import N, T, data_range, t_bound
 from ..evaluation.normal_scores import from_normal, map_inside, to_normal
 from ..fitting.engine import Options, fit_points
+from ..fitting.padding import padded_length
 from ..fitting.prepare import Points
 from ..mixture import Mixture
+from . import normal_mixtures
+from .normal_mixtures import NormalMixture, draw
+from .stacked import fit_stacked, in_order, whitening
 
 _EXACT = jax.lax.Precision.HIGHEST
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["mean", "scale", "rotations", "marginals"], meta_fields=[])
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["mean", "scale", "rotations", "marginals", "joint"], meta_fields=[]
+)
 @dataclass(frozen=True)
 class Rotated:
-    """A density on R^D: standardised, then L times rotated and mapped to normal coordinate by coordinate. A pytree.
+    """A density on R^D with an exact map to the standard normal density. A pytree.
+
+    Standardised, then either L times rotated and mapped to normal coordinate by coordinate, or, where `fit_rotated`
+    chose by itself, whitened and mapped by a normal mixture (Rosenblatt's transformation).
 
     Attributes:
         mean, scale: of the columns of the data; shape (*batch, D).
-        rotations: orthogonal matrices, applied as x @ R; shape (*batch, L, D, D).
-        marginals: the mixtures of the rotated coordinates; batch shape (*batch, L, D).
+        rotations: orthogonal matrices, applied as x @ R; shape (*batch, L, D, D). With `joint`: one matrix, which
+            whitens.
+        marginals: the mixtures of the rotated coordinates; batch shape (*batch, L, D). None with `joint`.
+        joint: the normal mixture of the white coordinates; None where rounds were given.
 
     Example:
         >>> import fbgmm
@@ -54,7 +68,8 @@ class Rotated:
     mean: Float[Array, "*batch D"]
     scale: Float[Array, "*batch D"]
     rotations: Float[Array, "*batch L D D"]
-    marginals: Mixture
+    marginals: Mixture | None
+    joint: NormalMixture | None = None
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -93,14 +108,21 @@ class Rotated:
         return _at(_from_normal, self, self._points("z", z))
 
     def sample(self, key: Key, shape: int | Sequence[int] = ()) -> Float[Array, "... D"]:
-        """Draws, shape (*shape, *batch, D): from the last marginals, then back through the rounds before them.
+        """Draws, shape (*shape, *batch, D): from the mixture, or the last marginals and back through the rounds.
 
         Args:
             key: a JAX random key.
             shape: of the draws.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return _at(_from_last, self, self.marginals[..., -1, :].sample(key, shape))
+        if self.marginals is not None:
+            return _at(_from_last, self, self.marginals[..., -1, :].sample(key, shape))
+        batch, D, count = self.batch_shape, self.dimensions, math.prod(shape)
+        draws: Callable[..., Array] = partial(draw, N=count)
+        for _ in batch:
+            draws = jax.vmap(draws)
+        y = draws(self.joint, jax.random.split(key, batch) if batch else key)
+        return _at(_from_white, self, jnp.moveaxis(y, -2, 0).reshape(*shape, *batch, D))
 
     def _points(self, name: str, x: ArrayLike) -> Array:
         x = checks.as_floats(name, x)
@@ -112,7 +134,11 @@ class Rotated:
 
     def __repr__(self) -> str:
         batch = f", batch_shape={self.batch_shape}" if self.batch_shape else ""
-        return f"Rotated(D={self.dimensions}, L={self.rotations.shape[-3]}, n={self.marginals.basis.capacity}{batch})"
+        if self.marginals is None:
+            inside = "joint"
+        else:
+            inside = f"L={self.rotations.shape[-3]}, n={self.marginals.basis.capacity}"
+        return f"Rotated(D={self.dimensions}, {inside}{batch})"
 
 
 @partial(jax.jit, static_argnums=0)
@@ -130,6 +156,9 @@ def _at(f: Callable[[Rotated, Array], Array], model: Rotated, x: Array) -> Array
 
 def _forward(model: Rotated, x: Array) -> tuple[Array, Array]:
     """z and log |dz/dx|, shapes (P, D) and (P,), for one density."""
+    if model.joint is not None:
+        z, log_slope = normal_mixtures.to_normal(model.joint, _white(model, x))
+        return z, log_slope + _log_whitening(model)
 
     def layer(state: tuple[Array, Array], one: tuple[Array, Mixture]) -> tuple[tuple[Array, Array], None]:
         y, log_slope = state
@@ -140,10 +169,25 @@ def _forward(model: Rotated, x: Array) -> tuple[Array, Array]:
 
     y = (x - model.mean[None, :]) / model.scale[None, :]
     start = jnp.zeros_like(y[:, 0]) - jnp.sum(jnp.log(model.scale))
-    return jax.lax.scan(layer, (y, start), (model.rotations, model.marginals))[0]
+    layers: Any = (model.rotations, model.marginals)
+    return jax.lax.scan(layer, (y, start), layers)[0]
+
+
+def _white(model: Rotated, x: Array) -> Array:
+    return _times((x - model.mean[None, :]) / model.scale[None, :], model.rotations[0])
+
+
+def _log_whitening(model: Rotated) -> Array:
+    return jnp.linalg.slogdet(model.rotations[0])[1] - jnp.sum(jnp.log(model.scale))
+
+
+def _from_white(model: Rotated, y: Array) -> Array:
+    return _times(y, jnp.linalg.inv(model.rotations[0])) * model.scale[None, :] + model.mean[None, :]
 
 
 def _log_density(model: Rotated, x: Array) -> Array:
+    if model.joint is not None:
+        return (normal_mixtures.log_density(model.joint, _white(model, x)) + _log_whitening(model))[:, None]
     z, log_slope = _forward(model, x)
     log_phi = -0.5 * jnp.sum(z * z, axis=1) - 0.5 * model.dimensions * math.log(2 * math.pi)
     return (log_phi + log_slope)[:, None]
@@ -154,6 +198,8 @@ def _to_normal(model: Rotated, x: Array) -> Array:
 
 
 def _from_normal(model: Rotated, z: Array) -> Array:
+    if model.joint is not None:
+        return _from_white(model, normal_mixtures.from_normal(model.joint, z))
     return _from_last(model, _undo(jax.tree.map(lambda leaf: leaf[-1], model.marginals), z))
 
 
@@ -181,27 +227,38 @@ def _times(x: Array, rotation: Array) -> Array:
 
 
 def fit_rotated(
-    x: ArrayLike, rounds: int = 4, n: int = N, t: ArrayLike = T, *, weights: ArrayLike | None = None
+    x: ArrayLike,
+    rounds: int | None = None,
+    n: int | None = None,
+    t: ArrayLike | None = None,
+    *,
+    weights: ArrayLike | None = None,
 ) -> Rotated:
     """Fits a density to data in several dimensions, or to many data sets in one compiled call.
 
-    Each round turns the data onto their principal axes and maps every coordinate to normal by a fixed-basis mixture of
-    its own (Algorithm 2), all coordinates of all data sets in one batch. One round is a product of marginals along the
-    principal axes; more bring in dependence that is not linear. Data in clusters need many rounds: there a sum of
-    densities, one round for each cluster, is better (`fbgmm.nn.digits.latent.LatentMixture`).
+    With none of rounds, n and t given, the data choose: normal mixtures of 1 to 32 components are stacked by
+    cross-validation (`fbgmm.multivariate.stacked`), which gives a density for the next point, tails included. The order
+    of the rows changes nothing.
+
+    With one of them given, each round turns the data onto their principal axes and maps every coordinate to normal by
+    a fixed-basis mixture of its own (Algorithm 2), all coordinates of all data sets in one batch. One round is a
+    product of marginals along the principal axes; more bring in dependence that is not linear. Beyond the data such a
+    density falls off far too fast for new points.
 
     Args:
         x: data, shape (N, D), or (B, N, D) for B data sets.
-        rounds: of rotation and marginal maps. 0: no rotation, the product of the marginals of the columns.
-        n: number of components of each mixture.
-        t: sigma in units of their spacing. With several rounds a basis spans twice the range of the data, since what
-            one round throws far out the next would throw farther, and sigma is as much larger; what that adds to the
-            variance is taken out.
+        rounds: of rotation and marginal maps. 0: no rotation, the product of the marginals of the columns. 4 if
+            only n or t is given.
+        n: number of components of each mixture; 200 if only rounds or t is given.
+        t: sigma in units of their spacing; 2 if only rounds or n is given. With several rounds a basis spans twice the
+            range of the data, since what one round throws far out the next would throw farther, and sigma is as much
+            larger; what that adds to the variance is taken out.
         weights: data weights, shape (N,) or (B, N): zero means absent, which is how data sets of several sizes are
             padded, two means twice.
 
     Returns:
-        A `Rotated` of batch shape () or (B,). Inside jit bad data ends in the `status` of its marginals instead.
+        A `Rotated` of batch shape () or (B,). Inside jit bad data are not named: they end in the `status` of the
+        marginals, or in NaN where the data choose.
 
     Raises:
         ValueError: another shape; values not finite; weights negative; no more points than dimensions, constant
@@ -223,10 +280,18 @@ def fit_rotated(
         raise ValueError(f"x has shape {points.shape}; allowed: (N, D) or (B, N, D), none of them 0")
     w = checks.as_weights(weights, points.shape[:-1])
     w = jnp.ones(points.shape[:-1], points.dtype) if w is None else jnp.asarray(w, points.dtype)
+    chosen = rounds is None and n is None and t is None
+    rounds, n, t = 4 if rounds is None else rounds, N if n is None else n, T if t is None else t
     rounds = checks.positive_integer("rounds", rounds) if rounds != 0 else 0
     n, t_max = checks.positive_integer("n", n), t_bound(t, axes=0)
     if checks.is_concrete(points, w):
         _check(np.asarray(points), np.asarray(w), turned=rounds > 0)
+    if chosen:
+        if checks.is_concrete(points, w):
+            room = padded_length(points.shape[-2]) - points.shape[-2]
+            sets = [(0, 0)] * (points.ndim - 2)
+            points, w = jnp.pad(points, [*sets, (0, room), (0, 0)]), jnp.pad(w, [*sets, (0, room)])
+        return _choose(points, w)
     batch = (points, w) if points.ndim == 3 else (points[None], w[None])
     model = _fit(*batch, jnp.asarray(t, points.dtype), rounds, n, t_max)
     return model if points.ndim == 3 else model[0]
@@ -261,6 +326,17 @@ def _check(x: np.ndarray, w: np.ndarray, turned: bool) -> None:
                 raise ValueError(
                     f"the {D} columns of {name} depend on one another linearly: found rank {rank}; drop some"
                 )
+
+
+@jax.jit
+def _choose(x: Array, w: Array) -> Rotated:
+    """The fit of one data set, x of shape (N, D), or of B in turn."""
+    if x.ndim == 3:
+        return jax.lax.map(lambda one: _choose(*one), (x, w))
+    x, w = in_order(x, w)
+    mean, scale, matrix = whitening(x, w)
+    white = _times(jnp.where((w > 0)[:, None], x - mean[None], 0) / scale[None], matrix)
+    return Rotated(mean, scale, matrix[None], None, fit_stacked(white, w))
 
 
 def _drawn_in(x: Array, weights: Array, sigma: Array) -> Array:

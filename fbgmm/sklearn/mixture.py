@@ -37,8 +37,8 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
     an exact density too.
 
     Args:
-        n, t, algorithm: as in `fbgmm.fit`. With none of them given independent columns choose by themselves, and
-            rotated ones take n = 200 and t = 2; these and `partial_fit` know Algorithm 2 alone as their default.
+        n, t, algorithm: as in `fbgmm.fit`. With none of them given the data choose, with rotated columns where rounds
+            is not given either; `partial_fit` then takes n = 200, t = 2 and Algorithm 2.
         low, high: ranges of the bases of independent columns, numbers or shape (n_features,); where None, those of
             the data.
         outside, edges: as in `fbgmm.fit`.
@@ -74,7 +74,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         outside: checks.Outside = "end",
         edges: checks.Edges = "find",
         columns: str = "independent",
-        rounds: int = 4,
+        rounds: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.n = n
@@ -102,8 +102,7 @@ class FixedBasisMixture(DensityMixin, BaseEstimator):
         x, w = self._data(X, sample_weight, first=True, least=2)
         self._stream = None
         if self._rotated():
-            n, t, _ = self._settings()
-            self.density_ = fit_rotated(x, self.rounds, n, t, weights=w)
+            self.density_ = fit_rotated(x, self.rounds, self.n, self.t, weights=w)
         elif settings(self.n, self.t, self.algorithm, self.edges) is None:
             _check_widths(x, w, self.low, self.high)
             rows = None if w is None else np.broadcast_to(w, x.T.shape)

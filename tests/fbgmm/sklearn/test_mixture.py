@@ -57,6 +57,15 @@ def test_alone_each_column_chooses():
 
 
 @pytest.mark.slow
+def test_rotated_columns_choose_where_nothing_is_given():
+    correlated = X @ np.array([[1.0, 0.5], [0.0, 0.2]])
+    model = FixedBasisMixture(columns="rotated").fit(correlated)
+    np.testing.assert_allclose(
+        model.score_samples(correlated), fbgmm.fit_rotated(correlated).log_prob(correlated), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.slow
 def test_rotated_columns_have_the_exact_joint_density():
     correlated = X @ np.array([[1.0, 0.9], [0.0, 0.2]])
     model = FixedBasisMixture(n=50, columns="rotated", rounds=2).fit(correlated)

@@ -1,0 +1,1 @@
+"""Densities in several dimensions: log density of new points, beside other estimators."""
