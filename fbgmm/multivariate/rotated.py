@@ -238,7 +238,7 @@ def fit_rotated(
 
     With none of rounds, n and t given, the data choose: normal mixtures of 1 to 32 components are stacked by
     cross-validation (`fbgmm.multivariate.stacked`), which gives a density for the next point, tails included. The order
-    of the rows changes nothing.
+    of the rows changes nothing. Of more than 32,768 rows so many are drawn, evenly over their order.
 
     With one of them given, each round turns the data onto their principal axes and maps every coordinate to normal by
     a fixed-basis mixture of its own (Algorithm 2), all coordinates of all data sets in one batch. One round is a

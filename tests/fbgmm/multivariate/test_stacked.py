@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 import fbgmm
+from fbgmm.multivariate import stacked
+from fbgmm.multivariate.normal_mixtures import log_density
 from fbgmm.multivariate.stacked import FLOOR, _folds
 
 TRUE_COVARIANCE = 0.5 * np.eye(3) + 0.5
@@ -51,6 +53,28 @@ def test_what_new_points_lose_beside_the_truth(name, allowed):
 @pytest.fixture(scope="module")
 def banana():
     return fbgmm.fit_rotated(draw("banana", 0, 500))
+
+
+def test_rows_in_blocks_give_what_all_at_once_give(monkeypatch):
+    x = jnp.asarray(draw("clusters", 0, 300))
+    new, w = jnp.asarray(draw("clusters", 1, 50), x.dtype), jnp.ones(300, x.dtype)
+    once = stacked.fit_stacked(x, w)
+    monkeypatch.setattr(stacked, "_BLOCK", 80)
+    stacked.fit_stacked.clear_cache()
+    in_blocks = stacked.fit_stacked(x, w)
+    np.testing.assert_allclose(log_density(in_blocks, new), log_density(once, new), atol=2e-3)
+
+
+def test_of_many_rows_some_are_drawn_evenly_over_their_order(monkeypatch):
+    monkeypatch.setattr(stacked, "MOST_ROWS", 50)
+    x, w = stacked.in_order(jnp.asarray(draw("normal", 0, 400)), jnp.arange(400) % 4.0)
+    some, weights = stacked.drawn(x, w)
+    place = np.array([int(np.flatnonzero((np.asarray(x) == row).all(axis=1))[0]) for row in np.asarray(some)])
+    assert (np.asarray(weights) > 0).all()
+    np.testing.assert_array_equal(place // 6, np.arange(50))  # 300 rows are present, one of each six is drawn
+    assert len(set(place % 6)) == 6
+    few, _ = stacked.drawn(x, jnp.where(jnp.arange(400) < 20, w, 0))
+    np.testing.assert_array_equal(few[:20], x[:20])
 
 
 def test_the_map_is_exact_and_can_be_undone(banana, dtype):
