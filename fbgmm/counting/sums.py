@@ -17,7 +17,7 @@ Index = Callable[[Array], Array]
 def scatter_add(sums: Shaped[Array, " cells"], index: Int[Array, " N"], values: Shaped[Array, " N"]) -> Array:
     """The sums with each value added at its index, in order; an index of at least `cells` is dropped.
 
-    `sums.at[index].add(values)` is a third slower on a CPU: it lets negative indices count from the end.
+    `sums.at[index].add(values)` is slower on a CPU: it lets negative indices count from the end.
     """
     one_cell = jax.lax.ScatterDimensionNumbers((), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0,))
     return jax.lax.scatter_add(sums, index[:, None], values, one_cell, mode=jax.lax.GatherScatterMode.FILL_OR_DROP)

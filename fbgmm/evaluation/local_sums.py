@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import ndtr
 
-from .._typing import Array, Float, Int
+from .._typing import AnyArray, Array, Float, Int
 from ..basis import Basis
 from ..binning import cell_index
 from .cumulative import running_max, running_min_back, running_sum
@@ -158,9 +159,21 @@ def density(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) ->
 
 
 def cdf_sum(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Float[Array, "*points"]:
-    """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis; within [0, 1], where rounding may lead beyond."""
+    """Σ_j pi_j Φ((x − mu_j)/σ) at each point, for one basis; within [0, 1], but for what rounding does not explain."""
     (below,) = _cdf(basis, pi, x, with_density=False)
-    return below + jax.lax.stop_gradient(jnp.clip(below, 0, 1) - below)  # the derivative is that of the sum
+    return below + jax.lax.stop_gradient(without_rounding(below, jnp) - below)  # the derivative is that of the sum
+
+
+def without_rounding(p: AnyArray, xp: Any) -> AnyArray:
+    """Probabilities that rounding alone has led beyond 0 or 1 as 0 or 1. Others beyond must show: they are those of
+    negative weights.
+
+    Args:
+        xp: numpy or jax.numpy.
+    """
+    slack = 16 * float(np.finfo(p.dtype).eps)
+    p = xp.where((p < 0) & (p > -slack), xp.zeros_like(p), p)
+    return xp.where((p > 1) & (p < 1 + slack), xp.ones_like(p), p)
 
 
 def cdf_and_density(

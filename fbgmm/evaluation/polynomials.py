@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Array
+from .local_sums import without_rounding
 from .lookup import Lookup, find, repaired
 from .quantiles import with_ends
 from .tables import Pieces, Tables
@@ -68,9 +70,13 @@ class Evaluator:
         if isinstance(x, jax.core.Tracer):
             return self.sums[kind](x) if x.size < FEW else self._traced(kind)(x)
         if x.size < FEW:
-            return jnp.asarray(in_numpy(kind, self.tables, np.asarray(x)).astype(x.dtype))
+            return jnp.asarray(self._in_numpy(kind, np.asarray(x)))
         found, wrong = _evaluate(kind, self._on_device(kind, x.dtype), x)
-        return self._mended(found, wrong, x, lambda x: in_numpy(kind, self.tables, x))
+        return self._mended(found, wrong, x, partial(self._in_numpy, kind))
+
+    def _in_numpy(self, kind: Kind, x: np.ndarray) -> np.ndarray:
+        found = in_numpy(kind, self.tables, x).astype(x.dtype)
+        return without_rounding(found, np) if kind == "cdf" else found
 
     def inverse(self, q: Array) -> Array:
         """Quantiles of concrete probabilities, of the dtype and shape of q."""
@@ -143,7 +149,8 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
 def evaluate(kind: Kind, on: OnDevice, x: Array) -> tuple[Array, Array]:
     """The value at each point, and where it is no good; in JAX. Differentiable in x."""
     i, v, wrong = _locate(on, x)
-    return _value(kind, on.pieces, i, v, jnp), wrong
+    found = _value(kind, on.pieces, i, v, jnp)
+    return without_rounding(found, jnp) if kind == "cdf" else found, wrong
 
 
 def score(on: OnDevice, x: Array) -> tuple[Array, Array]:
@@ -168,7 +175,7 @@ def _value(kind: Kind, pieces: Pieces, i: Any, v: Any, xp: Any) -> Any:
     for c in pieces.coefficients[::-1]:
         result = result * v + c[i]
     if kind == "cdf":
-        return xp.clip(result, 0, 1)  # rounding may lead beyond
+        return result
     bend = v * (pieces.slope[i] - 0.5 * pieces.curvature[i] * v)
     return xp.exp(bend) * result if kind == "density" else pieces.offset[i] + bend + xp.log(result)
 

@@ -158,3 +158,15 @@ def test_the_distribution_function_stays_within_0_and_1(traced):
         below = jax.jit(lambda gmm, x: gmm.cdf(x))(gmm, x) if traced else gmm.cdf(x)
         assert float(below.min()) >= 0
         assert float(below.max()) == 1
+
+
+def test_a_distribution_function_of_negative_weights_is_shown_as_it_is():
+    basis = fbgmm.init_basis(-1.0, 1.0, n=20, t=1.0)
+    pi = jnp.full(20, 0.06).at[5].set(-0.14)
+    gmm, x = fbgmm.Mixture(basis, pi), jnp.asarray([-0.4, 0.0, 3.0])
+    gmm = fbgmm.Mixture(basis, gmm.pi * jnp.where(jnp.arange(20) < 5, -1, 1))
+    z = (np.asarray(x)[:, None] - np.asarray(basis.mu)) / float(basis.sigma)
+    expected = special.ndtr(z) @ np.asarray(gmm.pi, np.float64)
+    assert expected.min() < -0.1
+    for found in (gmm.cdf(x), jax.jit(lambda gmm: gmm.cdf(x))(gmm)):
+        np.testing.assert_allclose(found, expected, atol=2e-6)
