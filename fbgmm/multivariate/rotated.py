@@ -323,8 +323,9 @@ def _check(x: np.ndarray, w: np.ndarray, turned: bool) -> None:
             strength = np.linalg.eigvalsh(np.asarray(scaled.T @ scaled, np.float64))
             rank = int((strength > strength[-1] * D * np.finfo(x.dtype).eps).sum())
             if rank < D:
+                more = "" if x.dtype == np.float64 else ", or set jax_enable_x64 if they only nearly do"
                 raise ValueError(
-                    f"the {D} columns of {name} depend on one another linearly: found rank {rank}; drop some"
+                    f"the {D} columns of {name} depend on one another linearly: found rank {rank}; drop some{more}"
                 )
 
 

@@ -43,7 +43,7 @@ FLOOR = 1e-6
 """Added to the variances, in units of the data's own: scikit-learn's `reg_covar`."""
 
 MOST_ROWS = 1 << 15
-"""Of larger data so many rows are drawn: as good as all for 32 components, and the time ends growing."""
+"""Of larger data so many rows are drawn: as good as all for 32 components, and the time stops growing."""
 
 _BLOCK = 1 << 12  # rows whose shares in all components are held at a time: they stay in cache
 
