@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from .._typing import Array, Float
+from .._typing import Array, Float, Int
 from ..basis import Basis
 from .cumulative import running_max
 from .local_sums import cdf_and_density, cdf_sum, precision
@@ -23,7 +23,7 @@ def search(
     upper: Float[Array, "*points"],
     start: Float[Array, "*points"] | None = None,
     *,
-    halvings: int = 0,
+    halvings: int | Int[Array, ""] = 0,
     newton: int,
 ) -> Float[Array, "*points"]:
     """x between lower and upper with f(x) = 0, after a fixed number of steps; not differentiable.
@@ -79,7 +79,10 @@ def solve_icdf(basis: Basis, pi: Float[Array, " n"], q: Float[Array, "*points"])
         below, slope = cdf_and_density(still, weights, x)
         return below - level, slope
 
-    x = search(f, ends[k - 1], ends[k], halvings=_HALVINGS, newton=_NEWTON)
+    # A cell of narrow components comes to a quarter of a sigma.
+    widest = jnp.max(jnp.diff(still.edges) / still.widths)
+    halvings = jnp.maximum(_HALVINGS, jnp.ceil(jnp.log2(4 * widest)).astype(jnp.int32))
+    x = search(f, ends[k - 1], ends[k], halvings=halvings, newton=_NEWTON)
     slope = f(x)[1]
     miss = jnp.where(slope > 0, cdf_sum(basis, pi, x) - q, 0)
     return with_ends(differentiable(x, miss, jnp.where(slope > 0, slope, 1)), q)

@@ -109,10 +109,14 @@ class Tables:
         return lookup(self.heights, self._dtype, 0.0)
 
 
+_MOST_PIECES = 1 << 17  # they take half a second to make and some 50 MB
+
+
 def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     """The tables of a mixture whose arrays are concrete; None where sums are the only way.
 
-    That is: a batch, a weight below zero, widths that differ by any factor from one component to the next.
+    That is: a batch, a weight below zero, widths that differ by any factor from one component to the next, components
+    so narrow that there would be very many pieces.
 
     Args:
         basis: of either precision; the pieces' centres are rounded to it, so that x − c is exact.
@@ -125,6 +129,8 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     mu, pi = (np.asarray(a, np.float64)[:n] for a in (basis.mu, pi))
     sigma = np.broadcast_to(np.asarray(basis.widths, np.float64), mu.shape)
     cells = np.asarray(basis.edges, np.float64)[: n + 1]
+    if np.sum(np.diff(cells) / sigma) > _MOST_PIECES:
+        return None
     edges, cell = _pieces(cells, sigma, precision(dtype).underflow)
     edges = edges.astype(dtype).astype(np.float64)
     if not np.all(np.diff(edges) > 0) or not np.all(np.isfinite(edges)):

@@ -8,6 +8,7 @@ from scipy.special import ndtr
 
 import fbgmm
 from fbgmm.evaluation.quantiles import differentiable, search, solve_icdf, with_ends
+from fbgmm.evaluation.tables import tables_of
 
 
 def cubic(y):
@@ -55,3 +56,30 @@ def test_quantiles_of_traced_mixtures(n, t, dtype):
     rounding = np.exp(-0.5 * z * z) @ pi / float(gmm.basis.sigma) * np.spacing(np.abs(x).astype(dtype))
     bound = 1e-6 if dtype == np.float32 else 1e-12
     assert (np.abs(ndtr(z) @ pi - q) <= bound + rounding).all()
+
+
+@pytest.mark.parametrize("t", [1e-5, 1e-3, 0.1])
+@pytest.mark.parametrize("traced", [False, True])
+def test_quantiles_of_components_that_are_needles(t, traced):
+    """Within two roundings of x, as the distribution function has it in float64."""
+    rng = np.random.default_rng(0)
+    basis = fbgmm.init_basis(0.0, 1.0, n=200, t=t)
+    gmm, q = fbgmm.Mixture(basis, jnp.asarray(rng.dirichlet(np.ones(200)), basis.dtype)), rng.random(300)
+    q = jnp.asarray(q, basis.dtype)
+    x = np.asarray(jax.jit(lambda gmm: gmm.icdf(q))(gmm) if traced else gmm.icdf(q))
+    mu, sigma, pi = (np.asarray(a, np.float64) for a in (basis.mu, basis.sigma, gmm.pi))
+    below, above = (
+        ndtr((np.nextafter(np.nextafter(x, end), end)[:, None].astype(float) - mu) / sigma) @ pi
+        for end in (x.dtype.type(-1), x.dtype.type(2))
+    )
+    assert (below - 1e-6 <= np.asarray(q)).all()
+    assert (np.asarray(q) <= above + 1e-6).all()
+
+
+def test_needles_take_no_memory():
+    """A table of them would have a piece for each sigma: 2 GB."""
+    gmm = fbgmm.Mixture(basis := fbgmm.init_basis(0.0, 1.0, n=200, t=1e-6), jnp.full(200, 1 / 200, basis.dtype))
+    assert tables_of(basis, np.asarray(gmm.pi)) is None
+    x = np.asarray(basis.mu)[:3]
+    peak = -np.log(200 * np.sqrt(2 * np.pi) * float(basis.sigma))
+    np.testing.assert_allclose(gmm.log_prob(x), peak, rtol=1e-6)
