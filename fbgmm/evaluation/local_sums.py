@@ -127,12 +127,12 @@ def runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Ru
     return _runs(x.ndim, (i, -1), (i + 1, 1), (far_left, -1), (far_right, 1))
 
 
-def near_runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> tuple[Runs, Array]:
-    """Components near each point (of one beyond the outermost heavy component, near that), and the weight below."""
+def near_runs(basis: Basis, pi: Float[Array, " n"], x: Float[Array, "*points"]) -> Runs:
+    """Components near each point, of one beyond the outermost heavy component near that: from its cell downwards, and
+    upwards."""
     first, last = _heavy_ends(pi)
     i = jnp.clip(cell_index(basis, x), first, last)
-    below = jnp.concatenate([jnp.zeros(1, pi.dtype), running_sum(pi)])
-    return _runs(x.ndim, (i, -1), (i + 1, 1)), below[jnp.maximum(i + 1 - width(basis), 0)]
+    return _runs(x.ndim, (i, -1), (i + 1, 1))
 
 
 def _runs(axes: int, *each: tuple[Array, int]) -> Runs:
@@ -185,17 +185,20 @@ def cdf_and_density(
 
 
 def _cdf(basis: Basis, pi: Array, x: Array, with_density: bool) -> tuple[Array, ...]:
-    windows, below = near_runs(basis, pi, x)
-
-    def add(totals: tuple[Array, ...], j: Array, valid: Array) -> tuple[Array, ...]:
+    def add(state: tuple[Array, ...], j: Array, valid: Array) -> tuple[Array, ...]:
         z, share = standardised(basis, x[None], j), jnp.where(valid, pi[j], 0)
         terms = [share * ndtr(z)]
         if with_density:
             terms.append(share * jnp.exp(-0.5 * z * z) / (basis.sigma if basis.even else basis.sigma[j]))
-        return tuple(total + jnp.sum(term, axis=0) for total, term in zip(totals, terms, strict=True))
+        return j[0], *(total + jnp.sum(term, axis=0) for total, term in zip(state[1:], terms, strict=True))
 
-    none = jnp.zeros_like(x)  # of the points' precision, which may be finer than that of pi
-    return fold(basis, windows, add, (below + none, none)[: 1 + with_density])
+    windows, zero = near_runs(basis, pi, x), jnp.zeros_like(x)  # of the points' precision, which may be finer than pi's
+    start = (jnp.zeros_like(windows.first[0]), zero, zero)[: 2 + with_density]
+    lowest, near, *heights = fold(basis, windows, add, start)
+    # The lowest component is taken from the loop: made again from x, a point on an edge might be rounded to the other
+    # side, and a component would be summed twice, or not at all.
+    below = jnp.concatenate([jnp.zeros(1, pi.dtype), running_sum(pi)])[lowest]
+    return below + near, *heights
 
 
 def standardised(basis: Basis, x: Array, j: Int[Array, "*points"]) -> Array:
