@@ -63,7 +63,7 @@ def test_what_is_not_read_has_file_line_and_column(case, tmp_path):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", [b"\xef\xbb\xbfh\n1\n2\n", gzip.compress(b"h\n1\n2\n")], ids=["byte order mark", "gzip"])
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbfh\n1\n2\n", gzip.compress(b"h\n1\n2\n")], ids=["mark", "gzip"])
 def test_a_pipe_is_read_as_a_file_is(text, tmp_path, monkeypatch, capsys):
     """csvkit#1007: the first number, or the column, was lost."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), encoding="ascii"))
