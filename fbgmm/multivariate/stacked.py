@@ -62,7 +62,7 @@ def drawn(x: Float[Array, "N D"], w: Float[Array, " N"]) -> tuple[Array, Array]:
     if len(w) <= MOST_ROWS:
         return x, w
     present, i = jnp.sum(w > 0), jnp.arange(MOST_ROWS)
-    place = (i + jax.random.uniform(jax.random.key(0), i.shape, x.dtype)) * (present / MOST_ROWS).astype(x.dtype)
+    place = (i + jax.random.uniform(jax.random.key(1), i.shape, x.dtype)) * (present / MOST_ROWS).astype(x.dtype)
     at = jnp.where(present > MOST_ROWS, jnp.clip(place.astype(i.dtype), 0, present - 1), i)
     return x[at], w[at]
 
