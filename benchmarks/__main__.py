@@ -16,10 +16,7 @@ COMMANDS = {
     "tables": ("paper.tables", "Tables 1, 2 and 3 of the paper beside its own values"),
     "sweep": ("paper.sweep", "any grid of targets, methods, n, t, data sizes, seeds, metrics; goes on after a kill"),
     "speed": ("speed.run", "time and memory against the floor and the peers"),
-    "accelerator": (
-        "accelerator.run",
-        "a GPU in six minutes: correctness, ways of counting, fits, applications",
-    ),
+    "accelerator": ("accelerator.run", "a GPU in six minutes: correctness, ways of counting, fits, applications"),
     "constants": ("accuracy.constants", "what each constant of fit(x) is worth: losses with half and with twice of it"),
     "first_calls": ("speed.first_calls", "what the first call of each kind costs in a fresh process"),
     "accuracy": ("accuracy.run", "how well densities are estimated, beside kernel estimates and EM, on 40 densities"),
@@ -41,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="WHAT")
-    for name, (module_name, purpose) in COMMANDS.items():  # resolve: a benchmark may have a word of its own on --out
-        subparser = subparsers.add_parser(name, help=purpose, description=purpose, conflict_handler="resolve")
+    for name, (module_name, purpose) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=purpose, description=purpose)
         subparser.add_argument("--out", type=Path, default=Path("results"), help="folder of what is written (results)")
         if name in words[:1]:
             module = importlib.import_module(f"{__package__}.{module_name}")

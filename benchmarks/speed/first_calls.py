@@ -87,7 +87,6 @@ def of_command(arguments: list[str], folder: Path) -> Seconds:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="each once instead of three times")
 
 

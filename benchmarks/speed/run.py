@@ -184,7 +184,6 @@ def plot(found: list[dict[str, Any]], sizes: dict[str, int], path: Path) -> None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of all that is written (results)")
     parser.add_argument("--quick", action="store_true", help="small sizes, three rounds")
     parser.add_argument("--only", metavar="TEXT", help="the races whose name holds this, such as evaluation")
 

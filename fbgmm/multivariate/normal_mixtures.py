@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,11 @@ from jax.scipy.special import log_ndtr, logsumexp
 
 from .._typing import Array, Float, Key
 from ..evaluation.normal_scores import inverse_log_ndtr
+from ..evaluation.quantiles import search
 
 _EXACT = jax.lax.Precision.HIGHEST
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
-_BISECTIONS = 40  # of the inverse at most, with Newton's steps between
+_HALVINGS, _NEWTON = 24, 16  # of the inverse: past rounding in float32, then to that of float64
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["log_share", "mean", "root"], meta_fields=[])
@@ -50,9 +51,13 @@ def standardised(mixture: NormalMixture, x: Float[Array, "N D"]) -> tuple[Float[
 
 def component_logs(mixture: NormalMixture, x: Float[Array, "N D"]) -> Float[Array, "K N"]:
     """Logarithm of share times density of each component at each point, for one mixture."""
-    away = standardised(mixture, x)[1]
+    return logs_where_standard(mixture, standardised(mixture, x)[1])
+
+
+def logs_where_standard(mixture: NormalMixture, away: Float[Array, "K D N"]) -> Float[Array, "K N"]:
+    """As `component_logs`, of the standardised points."""
     slopes = jnp.sum(jnp.log(jnp.diagonal(mixture.root, axis1=1, axis2=2)), axis=1)
-    return (mixture.log_share - slopes)[:, None] - 0.5 * jnp.sum(away * away, axis=1) - x.shape[1] * _LOG_ROOT
+    return (mixture.log_share - slopes)[:, None] - 0.5 * jnp.sum(away * away, axis=1) - away.shape[1] * _LOG_ROOT
 
 
 def log_density(mixture: NormalMixture, x: Float[Array, "N D"]) -> Float[Array, " N"]:
@@ -79,22 +84,17 @@ def _score(at: _Conditional, x: Array) -> tuple[Array, Array]:
 
 
 def _inverse_score(at: _Conditional, z: Array) -> Array:
-    """x with Φ⁻¹(F(x)) = z: between the quantiles of the components, by Newton's method and bisection."""
+    """x with Φ⁻¹(F(x)) = z, between the quantiles of the components."""
     used = jnp.isfinite(at.logs)
     each = at.mean + at.width[None] * z[:, None]
     lower = jnp.min(jnp.where(used, each, jnp.inf), axis=1)
     upper = jnp.max(jnp.where(used, each, -jnp.inf), axis=1)
 
-    def narrow(_: Any, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        lower, upper, x = state
+    def f(x: Array) -> tuple[Array, Array]:
         image, log_slope = _score(at, x)
-        miss = image - z
-        lower, upper = jnp.where(miss < 0, x, lower), jnp.where(miss > 0, x, upper)
-        newton = x - miss * jnp.exp(-log_slope)
-        good = (newton >= lower) & (newton <= upper)
-        return lower, upper, jnp.where(good, newton, lower + (upper - lower) / 2)
+        return image - z, jnp.exp(log_slope)
 
-    return jax.lax.fori_loop(0, _BISECTIONS, narrow, (lower, upper, lower + (upper - lower) / 2))[2]
+    return search(f, lower, upper, halvings=_HALVINGS, newton=_NEWTON)
 
 
 def _start(mixture: NormalMixture, N: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Array, Float
-from .normal_mixtures import NormalMixture, component_logs, standardised
+from .normal_mixtures import NormalMixture, component_logs, logs_where_standard, standardised
 
 _EXACT = jax.lax.Precision.HIGHEST
 
@@ -154,7 +154,7 @@ def _step(mixture: NormalMixture, x: Array, w: Array, strength: Array, prior: Ar
     def add_block(sums: tuple[Array, ...], block: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
         x, w = block
         away = standardised(mixture, x)[1]
-        r = _shared(component_logs(mixture, x))[0] * w[None]
+        r = _shared(logs_where_standard(mixture, away))[0] * w[None]
         # One component after the other: products of long matrices, which are faster than one of many axes.
         second = jax.lax.map(lambda one: jnp.matmul(one[0] * one[1], one[1].T, precision=_EXACT), (r[:, None], away))
         more = jnp.sum(r, axis=1), jnp.einsum("kn,kdn->kd", r, away, precision=_EXACT), second
