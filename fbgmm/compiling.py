@@ -6,12 +6,14 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+
+T = TypeVar("T")
 
 _QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 """Such a program compiles in half of the time or less and runs more slowly: for what is called seldom, or takes little
@@ -26,6 +28,20 @@ def quick_jit(f: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(f, compiler_options=_supported())
 
     return lambda *args: compiled()(*args)
+
+
+def exact_products(f: Callable[..., T]) -> Callable[..., T]:
+    """f, its matrix products in full precision: for what is written in numpy's terms, which have no word for it.
+
+    Accelerators multiply float32 with 10 bits (NVIDIA's) or 8 (TPUs) where nothing is said.
+    """
+
+    @wraps(f)
+    def exact(*args: Any) -> T:
+        with jax.default_matmul_precision("highest"):
+            return f(*args)
+
+    return exact
 
 
 def keep_programs() -> None:
@@ -61,11 +77,16 @@ def is_tracing() -> bool:
 
 @lru_cache
 def _supported() -> dict[str, Any] | None:
-    """The options, where this backend and version know them."""
+    """Those of the options that this backend and version know."""
     if jax.default_backend() != "cpu":
         return None
+    return {name: value for name, value in _QUICK.items() if _knows(name, value)}
+
+
+def _knows(name: str, value: Any) -> bool:
+    """Whether this version's compiler has the option."""
     try:
-        jax.jit(lambda: 0, compiler_options=_QUICK)()
-    except jax.errors.JaxRuntimeError:  # of an option that is no longer there
-        return None
-    return dict(_QUICK)
+        jax.jit(lambda: 0, compiler_options={name: value})()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -285,7 +285,7 @@ def _by_trapezoids(basis: Basis, pi: Array, log_prob: Callable[[Array], Array]) 
     z = jnp.linspace(-9.0, 9.0, 256 if pi.dtype == jnp.float64 else 64, dtype=pi.dtype)
     phi = jnp.exp(-0.5 * z * z)
     log_g = log_prob(basis.mu[:, None] + basis.widths[:, None] * z[None, :])
-    return -jnp.sum(pi * (log_g @ (phi / jnp.sum(phi))))
+    return -jnp.sum(pi * jnp.matmul(log_g, phi / jnp.sum(phi), precision="highest"))
 
 
 def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture:
@@ -323,7 +323,7 @@ def mix(mixtures: Sequence[Mixture], shares: ArrayLike | None = None) -> Mixture
     if basis is None:
         return _all_components(mixtures, weights)
     pis = [m.pi if m.basis == basis else _spread(m, basis) for m in mixtures]
-    return Mixture(basis, jnp.tensordot(weights.astype(pis[0].dtype), jnp.stack(pis), axes=1))
+    return Mixture(basis, jnp.matmul(weights.astype(pis[0].dtype), jnp.stack(pis), precision="highest"))
 
 
 def _all_components(mixtures: list[Mixture], shares: Array) -> Mixture:

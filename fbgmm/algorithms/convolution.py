@@ -36,13 +36,15 @@ class Kernel(NamedTuple):
     def apply(self, p: Float[Array, " n"]) -> Float[Array, " bins"]:
         """Σ_i p_i exp(−(x_b − mu_i)²/2s²) at each point b, shape (n·refine,)."""
         refine = self.forward.shape[1] // _RUN
-        return (_runs(p[:, None], self.forward.shape[0]) @ self.forward).reshape(-1)[: p.shape[0] * refine]
+        heights = jnp.matmul(_runs(p[:, None], self.forward.shape[0]), self.forward, precision="highest")
+        return heights.reshape(-1)[: p.shape[0] * refine]
 
     def adjoint(self, v: Float[Array, " bins"]) -> Float[Array, " n"]:
         """Σ_b v_b exp(−(x_b − mu_i)²/2s²) for each component i, shape (n,)."""
         refine = self.forward.shape[1] // _RUN
         cells = v.reshape(-1, refine)
-        return (_runs(cells, self.forward.shape[0]) @ self.backward).reshape(-1)[: cells.shape[0]]
+        sums = jnp.matmul(_runs(cells, self.forward.shape[0]), self.backward, precision="highest")
+        return sums.reshape(-1)[: cells.shape[0]]
 
 
 def kernel(basis: Basis, refine: int = REFINE, factor: float = 1.0, shift: float = 0.0) -> Kernel:

@@ -50,7 +50,7 @@ def maximise(
     least = 4 * eps / basis.n  # of p z: the gap is then at most 4 eps, and nothing is divided by 0
 
     def slope(p: Array) -> Array:
-        return linear if quadratic is None else linear + quadratic @ p
+        return linear if quadratic is None else linear + jnp.matmul(quadratic, p, precision="highest")
 
     def step(at: _Point, _: None) -> tuple[_Point, None]:
         p, f, y, z = at

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._typing import Array
-from ..compiling import quick_jit
+from ..compiling import exact_products, quick_jit
 from .all_widths import fit_all_widths
 from .folded_counts import FoldedCounts
 from .folds import FLOOR, scores
@@ -120,8 +120,8 @@ def choose(data: FoldedCounts) -> Chosen:
     return average(data, first, all_widths)
 
 
-_first_candidates, _average = quick_jit(first_candidates), quick_jit(average)
-_fit_all_widths = jax.jit(fit_all_widths)  # most of the time of a fit: worth all of XLA's passes
+_first_candidates, _average = quick_jit(exact_products(first_candidates)), quick_jit(exact_products(average))
+_fit_all_widths = jax.jit(exact_products(fit_all_widths))  # most of the time of a fit: worth all of XLA's passes
 
 
 def choose_on_host(data: FoldedCounts) -> Chosen:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import checks
 from .._typing import Array
 from ..basis import Basis
-from ..compiling import is_tracing
+from ..compiling import exact_products, is_tracing
 from ..counts import count, total
 from ..fitting.prepare import Points, Request, examine
 from ..mixture import Mixture
@@ -27,7 +27,8 @@ from .read_sample import SampleFacts, read_sample
 from .report import Choice
 from .subsample import SIZE, drawn, sorted_sample
 
-_ROWS = 16  # data sets whose candidates are held at a time
+_ROWS = 16  # data sets whose candidates a CPU holds at a time
+_ROWS_ON_ACCELERATOR = 256
 
 
 def fit_rows(asked: Request) -> Mixture:
@@ -50,13 +51,14 @@ def _binned(points: Points, drop_outside: bool) -> tuple[Any, ...]:
     x = jnp.clip(jnp.where(used, x, data.low[:, None]), data.low[:, None], data.high[:, None])
     number, length = jnp.sum(w, axis=-1), x.shape[1]
     i = drawn(length) if length > SIZE else np.arange(length)
-    read = jax.vmap(partial(_read, given=jnp.int32(points.given)))
+    read = jax.vmap(lambda *row: _read(*row, jnp.int32(points.given)))
     found, counts = read(x[:, i], w[:, i], data.low, data.high, number)
     if length > SIZE:
         counts = jax.vmap(_counted)(found.at, x, w)
     return data.status, data.outside, counts, found
 
 
+@exact_products
 def _read(x: Array, w: Array, low: Array, high: Array, number: Array, given: Array) -> tuple[SampleFacts, Array]:
     sample = sorted_sample(x, w)
     found = read_sample(sample, low, high, given, number)
@@ -69,6 +71,7 @@ def _counted(at: Coordinate, x: Array, w: Array) -> Array:
     return total(count(bins, u_of(at, x), w))
 
 
+@exact_products
 def _one(counts: Array, found: SampleFacts, support: Array) -> tuple[Cells, Array, Choice]:
     data = fold_counts(counts, found, support)
     return answer(choose(data), data, found, support)
@@ -80,7 +83,8 @@ _block = jax.jit(jax.vmap(_one))
 def _in_blocks(rows: Any) -> Any:
     """The choice for each row, in blocks of one size: compiled once for all numbers of rows, and few held at a time."""
     number = rows[0].shape[0]
-    size = min(_ROWS, 1 << (number - 1).bit_length())
+    most = _ROWS if jax.default_backend() == "cpu" else _ROWS_ON_ACCELERATOR
+    size = min(most, 1 << (number - 1).bit_length())
     blocks = -(-number // size)
     take = jnp.minimum(jnp.arange(blocks * size), number - 1).reshape(blocks, size)
     cut = jax.tree.map(lambda a: a[take], rows)

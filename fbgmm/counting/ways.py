@@ -1,7 +1,6 @@
-"""Which way of counting an accelerator takes for which shape: one table, and one function that follows it.
+"""Which way of counting an accelerator takes, and one function that follows it; measured on an H100.
 
-Nothing has been measured on an accelerator yet. Until `python -m benchmarks accelerator` has run on one, all counts
-take the flat scatter, and floating-point sums too, except where the installed compiler is known to be slow at them.
+`python -m benchmarks accelerator` measures every way on several shapes; docs/accelerators.md has what was found.
 """
 
 from __future__ import annotations
@@ -16,18 +15,14 @@ import jax.numpy as jnp
 
 from .._typing import Array, Int
 from .comparison import compared
-from .matrix_kernel import multiplied
-from .scatter import replicated, scattered
+from .scatter import MOST_PACKED, packed, replicated, scattered
 
 WAYS: dict[str, Callable[[Array, Array | None, int], Array]] = {
     "scatter": scattered,
     "replicated": replicated,
+    "packed": packed,
     "comparison": compared,
-    "matrix kernel": multiplied,
 }
-
-_TABLE: tuple[tuple[int, str], ...] = ((1 << 31, "scatter"),)
-"""Pairs (most cells, way): the first pair that the cells fit in counts them. To be filled in by what is measured."""
 
 _SLOW_FLOAT_SCATTER = ("0.10.2", "0.11.0")
 """Versions of jaxlib that compile a float32 scatter-add for NVIDIA's GPUs to a loop of compare-and-swap, up to 2000
@@ -37,7 +32,7 @@ _taken: str | None = None
 
 
 def histograms(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:
-    """What fell into each cell, for each row, in the way that the table names.
+    """What fell into each cell, for each row, in the way that `way` names.
 
     Args:
         index: cells 0 … capacity − 1; a point of index `capacity` is absent.
@@ -47,17 +42,18 @@ def histograms(index: Int[Array, "B N"], values: Array | None, capacity: int) ->
     Returns:
         Shape (B, capacity): int32, or the dtype of the values.
     """
-    floating = values is not None and jnp.issubdtype(values.dtype, jnp.floating)
-    return WAYS[way(capacity, floating)](index, values, capacity)
+    return WAYS[way(index.shape[1], None if values is None else values.dtype)](index, values, capacity)
 
 
-def way(capacity: int, floating: bool) -> str:
-    """The name in `WAYS` of the way for so many cells."""
+def way(points: int, dtype: jnp.dtype | None) -> str:
+    """The name in `WAYS` of the way for rows of so many points and values of that dtype; None: without values."""
     if _taken is not None:
         return _taken
-    if floating and compiler() in _SLOW_FLOAT_SCATTER:
+    if dtype is None and points <= MOST_PACKED:
+        return "packed"
+    if dtype is not None and jnp.issubdtype(dtype, jnp.floating) and compiler() in _SLOW_FLOAT_SCATTER:
         return "comparison"
-    return next(name for most, name in _TABLE if capacity <= most)
+    return "replicated"
 
 
 @cache

@@ -112,7 +112,7 @@ def _stacked(logs: Float[Array, "C N"], begin: Float[Array, " C"], w: Float[Arra
 
     def step(log_share: Array, _: None) -> tuple[Array, None]:
         r = jax.nn.softmax(log_share[:, None] + logs, axis=0)
-        return jnp.log(r @ share), None
+        return jnp.log(jnp.matmul(r, share, precision=_EXACT)), None
 
     return jax.lax.scan(step, begin, length=STACKING_STEPS)[0]
 

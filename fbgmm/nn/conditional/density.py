@@ -237,7 +237,7 @@ class Density:
         kernel = distance_kernel(self.mu, self.sigma)
         pi = jnp.exp(self.log_pi)
         if pi.ndim > 1 and kernel.shape[-3] == 1:  # the same for all examples: one product of matrices
-            return jnp.sum(pi * (pi @ kernel[..., 0, :, :]), axis=-1)
+            return jnp.sum(pi * jnp.matmul(pi, kernel[..., 0, :, :], precision="highest"), axis=-1)
         return jnp.sum(pi * jnp.sum(kernel * pi[..., None, :], axis=-1), axis=-1)
 
     def _same_along(self, axis: int) -> bool:

@@ -38,7 +38,7 @@ def stacking_weights(log_prob: Float[Array, "F N"], weights: Float[Array, " N"] 
 
     def step(_: Array, w: Array) -> Array:
         share = w[:, None] * ratio
-        moved = (share / jnp.sum(share, axis=0, keepdims=True)) @ counts
+        moved = jnp.matmul(share / jnp.sum(share, axis=0, keepdims=True), counts, precision="highest")
         return moved / jnp.sum(moved)
 
     even = jnp.full(log_prob.shape[0], 1 / log_prob.shape[0], log_prob.dtype)

@@ -43,7 +43,7 @@ def _of_one_set(key: Key, x: Array, w: Array, clusters: int, min_size: int) -> A
     def step(centres: Array, _: None) -> tuple[Array, None]:
         members = _members(jnp.argmin(_squared_distances(x, centres), axis=1), w, clusters)
         size = jnp.sum(members, axis=0)[:, None]
-        return jnp.where(size > 0, members.T @ x / jnp.maximum(size, 1), centres), None
+        return jnp.where(size > 0, jnp.matmul(members.T, x, precision="highest") / jnp.maximum(size, 1), centres), None
 
     centres = jax.lax.fori_loop(0, clusters, add_centre, jnp.zeros((clusters, x.shape[1]), x.dtype))
     centres, _ = jax.lax.scan(step, centres, None, length=_STEPS)
@@ -55,7 +55,7 @@ def _of_one_set(key: Key, x: Array, w: Array, clusters: int, min_size: int) -> A
 
 def _squared_distances(x: Array, centres: Array) -> Array:
     """Shape (N, clusters)."""
-    cross = jnp.matmul(x, centres.T, precision=jax.lax.Precision.HIGHEST)
+    cross = jnp.matmul(x, centres.T, precision="highest")
     square = jnp.sum(x * x, axis=1)[:, None] - 2 * cross + jnp.sum(centres * centres, axis=1)[None, :]
     return jnp.maximum(square, 0)
 

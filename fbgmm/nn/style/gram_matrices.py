@@ -29,7 +29,7 @@ def gram(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch C C"]:
         >>> gram(jnp.ones((4, 5, 2))).tolist()
         [[20.0, 20.0], [20.0, 20.0]]
     """
-    return jnp.einsum("...hwi,...hwj->...ij", features, features)
+    return jnp.einsum("...hwi,...hwj->...ij", features, features, precision="highest")
 
 
 def mean_gram(features: Float[Array, "*batch H W C"]) -> Float[Array, "*batch C C"]:
@@ -92,7 +92,7 @@ def nearest_psd(matrices: Float[Array, "*batch C C"]) -> Float[Array, "*batch C 
         [[2.0, 0.0], [0.0, 0.0]]
     """
     values, vectors = jnp.linalg.eigh(matrices)
-    return jnp.einsum("...ik,...k,...jk->...ij", vectors, jnp.maximum(values, 0), vectors)
+    return jnp.einsum("...ik,...k,...jk->...ij", vectors, jnp.maximum(values, 0), vectors, precision="highest")
 
 
 @jax.jit

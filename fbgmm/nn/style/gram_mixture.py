@@ -133,9 +133,10 @@ def _copula(key: Key, mixture: Mixture, data: Array, second: Array, count: int, 
     apart = second - jnp.mean(second)
     size = jnp.linalg.norm(apart)
     apart = apart / jnp.where(size > 0, size, 1)
-    loading = apart @ scores  # on the direction that separates the styles
+    loading = jnp.matmul(apart, scores, precision="highest")  # on the direction that separates the styles
     key_within, key_style = jax.random.split(key)
-    along = jax.random.normal(key_within, (2, count, N), data.dtype) @ (scores - apart[:, None] * loading[None, :])
+    within = scores - apart[:, None] * loading[None, :]
+    along = jnp.matmul(jax.random.normal(key_within, (2, count, N), data.dtype), within, precision="highest")
     z_component, z_within = along + loading[None, None, :] * _by_channel(key_style, 2, count, channels, data.dtype)
     chosen = partial(jnp.searchsorted, side="right")
     i = jax.vmap(chosen, in_axes=(0, 1), out_axes=1)(jnp.cumsum(mixture.pi, axis=-1), ndtr(z_component))

@@ -78,7 +78,7 @@ def style_loss(
     layers = [
         jnp.sum(jnp.square(G - A), axis=(1, 2)) / (4 * G.shape[-1] ** 2) for G, A in zip(grams, wanted, strict=True)
     ]
-    return jnp.stack(layers, axis=-1) @ weights
+    return jnp.sum(jnp.stack(layers, axis=-1) * weights[None], axis=-1)
 
 
 def layer_weights(data: Float[Array, "N E"], channels: Sequence[int]) -> Float[Array, " L"]:
@@ -222,11 +222,11 @@ def _after_trial(
 
     Where the curvature along the way was not positive, L-BFGS has no convex model: its memory is emptied.
     """
-    promised = search.length * jnp.vdot(search.slope, search.direction)
+    promised = search.length * jnp.vdot(search.slope, search.direction, precision="highest")
     enough = value <= search.value + _ARMIJO * promised
     uphill, memory = _LBFGS.update(slope, search.memory, trial)
-    convex = jnp.vdot(slope - search.slope, search.direction) > 0
-    useful = convex & (jnp.vdot(slope, uphill) > 0)
+    convex = jnp.vdot(slope - search.slope, search.direction, precision="highest") > 0
+    useful = convex & (jnp.vdot(slope, uphill, precision="highest") > 0)
     emptied = _empty_memory(trial)._replace(count=jnp.ones_like(memory.count), params=trial, updates=slope)
     direction = jnp.where(useful, -uphill, _steepest(slope, settings))
     memory = jax.tree.map(partial(jnp.where, useful), memory, emptied)

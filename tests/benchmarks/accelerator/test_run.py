@@ -59,7 +59,10 @@ def test_a_wrong_count_is_found(tmp_path, monkeypatch):
 
 
 def test_counting_has_every_way_and_what_is_left_out_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(ways, "WAYS", {"scatter": ways.WAYS["scatter"], "refusing": ways.WAYS["matrix kernel"]})
+    def refuse(index, values, capacity):
+        raise ValueError(f"found {capacity}")
+
+    monkeypatch.setattr(ways, "WAYS", {**ways.WAYS, "refusing": refuse})
     rows = list(counting._shape(jnp.ones((1, 640)), None, 1 << 15))
     found = {row["contender"]: row for row in rows}
     assert found["fbgmm, scatter"]["points_per_second"] == pytest.approx(640 / found["fbgmm, scatter"]["seconds"])
@@ -75,5 +78,5 @@ def test_the_command_measures_all_parts(tmp_path):
     parts = json.loads((tmp_path / "accelerator.json").read_text())["parts"]
     assert list(parts) == list(run.PARTS)
     assert all(part["rows"] and part["error"] is None for part in parts.values())
-    assert parts["tests"]["rows"][0]["exit"] == 0
+    assert parts["tests"]["rows"][0]["ended"] == "exit 0"
     assert {row["contender"] for row in parts["counting"]["rows"]} >= {f"fbgmm, {name}" for name in ways.WAYS}
