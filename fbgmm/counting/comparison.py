@@ -6,6 +6,8 @@ the sum; where one does not, blocks of points and of cells bound the memory.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -17,7 +19,9 @@ _COMPARISONS = 1 << 28  # made at a time: 1 GiB where they are not fused
 
 
 def compared(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:
-    """Sums of the values of each row in its cells, shape (B, capacity); arguments as those of `ways.histograms`."""
+    """Sums of the values of each row in its cells; arguments and result as those of `ways.histograms`."""
+    if values is not None and values.ndim == 3:
+        return jax.vmap(partial(compared, index, capacity=capacity), in_axes=-1, out_axes=-1)(values)
     rows, points = index.shape
     length, width = min(points, _POINTS), min(capacity, _CELLS)
     parts, blocks = -(-points // length), -(-capacity // width)

@@ -20,7 +20,7 @@ MOST_PACKED = 255  # points of a row whose counts fit in bytes
 
 
 def scattered(index: Int[Array, "B N"], values: Array | None, capacity: int, copies: int = 1) -> Array:
-    """Sums of the values of each row in its cells, shape (B, capacity); arguments as those of `ways.histograms`.
+    """Sums of the values of each row in its cells; arguments and result as those of `ways.histograms`.
 
     Args:
         copies: how many counters each cell has; points take them in turns.
@@ -30,7 +30,7 @@ def scattered(index: Int[Array, "B N"], values: Array | None, capacity: int, cop
     counters = copies * jnp.arange(rows, dtype=jnp.int32)[:, None] + copy[None, :]
     at = jnp.where(index < capacity, counters * capacity + index, rows * copies * capacity)  # beyond the end: dropped
     sums = _add(rows * copies * capacity, at, values)
-    return sums.reshape(rows, copies, capacity).sum(1, dtype=sums.dtype)
+    return sums.reshape(rows, copies, capacity, *sums.shape[1:]).sum(1, dtype=sums.dtype)
 
 
 def replicated(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:
@@ -56,6 +56,9 @@ def packed(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Arr
 
 
 def _add(counters: int, at: Array, values: Array | None) -> Array:
-    added = 1 if values is None else values.reshape(-1)
-    zero = jnp.zeros(counters, jnp.int32 if values is None else values.dtype)
+    if values is None:
+        added, zero = 1, jnp.zeros(counters, jnp.int32)
+    else:
+        added = values.reshape(-1, *values.shape[2:])
+        zero = jnp.zeros((counters, *values.shape[2:]), values.dtype)
     return zero.at[at.reshape(-1)].add(added, mode="drop")

@@ -72,8 +72,8 @@ def weight_sums(index_of: Index, x: Float[Array, " N"], weights: Float[Array, " 
         if w.dtype == jnp.float64:
             return histograms(i[None], w[None], cells)[0]
         w, i = (jnp.pad(a, (0, -x.shape[0] % block)).reshape(-1, block) for a in (w, i))
-        parts = jax.vmap(lambda w: _split(w, block))(w)
-        high, low = (histograms(i, part, cells) for part in parts)
+        parts = jnp.stack(jax.vmap(lambda w: _split(w, block))(w), axis=-1)
+        high, low = jnp.moveaxis(histograms(i, parts, cells), -1, 0)  # one scatter of pairs: they lie side by side
         while (blocks := high.shape[0]) > 1:  # by halves: `jax.lax.reduce` has no derivative here
             high, low = (jnp.pad(a, ((0, blocks % 2), (0, 0))) for a in (high, low))
             half = high.shape[0] // 2

@@ -36,11 +36,11 @@ def histograms(index: Int[Array, "B N"], values: Array | None, capacity: int) ->
 
     Args:
         index: cells 0 … capacity − 1; a point of index `capacity` is absent.
-        values: what each point adds, integers or floats of shape (B, N); None: 1 each.
+        values: what each point adds, integers or floats, of shape (B, N) or (B, N, K); None: 1 each.
         capacity: the number of cells.
 
     Returns:
-        Shape (B, capacity): int32, or the dtype of the values.
+        Shape (B, capacity) or (B, capacity, K): int32, or the dtype of the values.
     """
     return WAYS[way(index.shape[1], None if values is None else values.dtype)](index, values, capacity)
 

@@ -25,7 +25,7 @@ from ..mixture import Mixture
 from ..status import Status
 from .engine import Options
 from .padding import padded_rows, standard_pieces
-from .prepare import Data, Points, Request, examine_on_host, on_host, request
+from .prepare import Data, Points, Request, copied, examine_on_host, on_host, request
 from .shards import fit_on_host, run
 
 ALGORITHM = 2
@@ -93,10 +93,12 @@ def fit(
         0.62
     """
     x, weights = checks.points("x", x, weights)
+    given = settings(n, t, algorithm, edges)
+    if given is None:
+        x, weights = copied(x, weights)
     data = checks.as_host_floats("x", x) if on_host(x, weights) else checks.as_floats("x", x)
     checks.one_dimension("x", data, "; for many data sets use fbgmm.fit_batch")
     asked = request(data, checks.as_weights(weights, data.shape), low, high, outside, edges)
-    given = settings(n, t, algorithm, edges)
     if given is None:
         found = _examined(asked, BINS)
         return _checked(fit_rows(asked) if found is None else fit_host(found, asked), asked)
@@ -190,11 +192,17 @@ def fit_batch(
         _room(asked.points.x, max(ns), len(ns) * np.size(t))
         gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
-        _raise_for_rows(gmm, asked.points, present)
+        if _any(gmm.status):
+            _raise_for_rows(gmm, asked.points, present)
+            far = np.asarray(gmm.status) & Status.MISFIT
+            warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
         _warn_of_rows(gmm, asked, present)
-        far = np.asarray(gmm.status) & Status.MISFIT
-        warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)
     return gmm
+
+
+def _any(status: jax.Array) -> bool:
+    """Whether a row has a flag. An accelerator is asked for that one bit: copying all takes longer than the fit."""
+    return bool(np.any(np.asarray(status)) if on_host(status) else jnp.any(status))
 
 
 def _batch(xs: Any, weights: Any, low: Any, high: Any, outside: Any, edges: Any) -> tuple[Request, AnyArray | None]:

@@ -71,6 +71,11 @@ class Data(NamedTuple):
     outside: Any
 
 
+MOST_COPIED = 1 << 22
+"""Points that are copied to the host to be fitted there. On an H100 `fit(x)` of 10^7 takes 45 ms, of 10^5 of the host's
+36, and the first call 27 s and 4 s."""
+
+
 def request(x: AnyArray, weights: Any, low: Any, high: Any, outside: checks.Outside, edges: checks.Edges) -> Request:
     """Checks the options of a fit; raises as `fit` does for what does not depend on the values of the data."""
     points = Points(x, weights, *checks.given_range(low, high, x.shape[:-1], x.dtype))
@@ -85,6 +90,16 @@ def on_host(*arrays: Any) -> bool:
         or (checks.is_concrete(a) and len(a.devices()) == 1 and next(iter(a.devices())).platform == "cpu")
         for a in arrays
     )
+
+
+def copied(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Data of a fit that chooses, on the host if one accelerator has them and they are few: there the programs are
+    compiled in a sixth of the time, and run as fast."""
+    far = [a for a in (x, weights) if not on_host(a)]
+    near = all(checks.is_concrete(a) and len(a.devices()) == 1 and a.size <= MOST_COPIED for a in far)
+    if not near or is_tracing():
+        return x, weights
+    return tuple(np.asarray(a) if isinstance(a, jax.Array) else a for a in (x, weights))
 
 
 def examine_on_host(points: Points, drop: bool, cells: int) -> Data:

@@ -86,6 +86,16 @@ def test_weights_sum_to_rounding_whatever_their_number(platform, number, monkeyp
     np.testing.assert_array_equal(slopes, x == 1)
 
 
+@pytest.mark.parametrize("name", ["scatter", "replicated", "comparison"])
+def test_pairs_of_values_are_summed_as_each_alone(name):
+    index = jnp.asarray(indices(*SHAPES[1])["padded"])
+    pairs = jnp.asarray(np.random.default_rng(4).integers(0, 9, (*index.shape, 2)), jnp.float32)
+    found = ways.WAYS[name](index, pairs, 50)
+    assert found.shape == (30, 50, 2)
+    for k in range(2):
+        np.testing.assert_array_equal(found[..., k], plain(index, np.asarray(pairs[..., k]), 50))
+
+
 def test_a_long_row_is_compared_in_blocks_of_points(monkeypatch):
     monkeypatch.setattr(comparison, "_POINTS", 4_000)
     index = indices(2, 9_000, 300)["random"]
