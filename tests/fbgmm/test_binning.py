@@ -105,7 +105,7 @@ def test_a_batch_in_blocks_equals_its_rows(monkeypatch):
 
 
 @pytest.mark.parametrize("outside", ["end", "drop"])
-def test_points_outside_are_counted_and_kept_or_dropped(outside):
+def test_points_outside_are_counted_and_kept_or_dropped(outside, rounding):
     x = np.array([-5.0, 0.1, 0.2, 0.9, 7.0, 8.0])
     gmm = fbgmm.fit(x, n=4, low=0.0, high=1.0, outside=outside)
     assert int(gmm.outside) == 3
@@ -116,4 +116,4 @@ def test_points_outside_are_counted_and_kept_or_dropped(outside):
     np.testing.assert_array_equal(batch.pi[0], gmm.pi)
     stream = fbgmm.fit_stream(iter([x[:2], x[2:]]), n=4, low=0.0, high=1.0, outside=outside)
     assert int(stream.outside) == 3
-    np.testing.assert_array_equal(stream.pi, gmm.pi)
+    np.testing.assert_allclose(stream.pi, gmm.pi, rtol=rounding)  # the counts are the same, the programs not
