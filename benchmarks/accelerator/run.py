@@ -1,14 +1,16 @@
-"""`python -m benchmarks accelerator`: a device measured, in order of worth; each row is written at once."""
+"""`python -m benchmarks accelerator`: a device measured, in order of worth; each row is written at once.
+
+Each part runs in a process of its own: one that hangs in the compiler or the driver is ended, and the others go on.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import signal
+import multiprocessing
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +19,22 @@ from rich.console import Console
 from ..harness import environment
 from ..harness.files import write_json, write_text
 from ..harness.report import Sheet
+from . import applications, correctness, counting, fits
 
 Row = dict[str, Any]
+Measure = Callable[[bool, Path], Iterator[Row]]
 
-PARTS = {
-    "correctness": ("correctness.measure", 45.0),
-    "tests": ("correctness.run_tests", 65.0),
-    "counting": ("counting.measure", 60.0),
-    "fits": ("fits.measure", 75.0),
-    "applications": ("applications.measure", 25.0),
-    "Figure 13": ("applications.figure13", 60.0),
-    "transfers": ("fits.transfers", 15.0),
+PARTS: dict[str, tuple[Measure, float]] = {
+    "correctness": (correctness.measure, 45.0),
+    "tests": (correctness.run_tests, 65.0),
+    "counting": (counting.measure, 50.0),
+    "fits": (fits.measure, 85.0),
+    "applications": (applications.measure, 25.0),
+    "Figure 13": (applications.figure13, 60.0),
+    "transfers": (fits.transfers, 15.0),
 }
-"""What measures each part, loaded when its turn comes, and its seconds, 345 in all. A part is cut off when its seconds
-and those that the parts before it left over are spent."""
+"""What measures each part, and its seconds, 345 in all. A part is ended when its seconds and those that the parts
+before it left over are spent."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,46 +43,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Runs the parts in turn; one that fails or is cut off is recorded with its error, and the rest goes on."""
-    out, record = arguments.out, _surroundings(arguments.quick)
+    """Runs the parts in turn; one that fails or is ended is recorded with its error, and the rest goes on."""
+    out, record = arguments.out, {"quick": arguments.quick, "driver": _driver(), "parts": {}}
     due = time.perf_counter()
     for name in arguments.parts:
-        function, budget = PARTS[name]
-        due += budget
+        measure, budget = PARTS[name]
         part: Row = {"budget_seconds": budget, "error": None, "rows": []}
         record["parts"][name] = part
+        due += budget
         started = time.perf_counter()
-        try:
-            with _cut_off(due - started):
-                module, _, measure = function.partition(".")
-                for row in getattr(importlib.import_module(f"{__package__}.{module}"), measure)(arguments.quick, out):
-                    part["rows"].append(row)
-                    _write(out, record)
-        except Exception as error:  # whatever it is, the other parts are worth having
-            part["error"] = f"{type(error).__name__}: {error}"[:2000]
-        part["seconds"] = time.perf_counter() - started
-        _write(out, record)
+        for kind, what in _messages(measure, arguments.quick, out, due):
+            if kind == "row":
+                part["rows"].append(what)
+            elif kind == "error":
+                part["error"] = what
+            else:
+                record |= what
+            part["seconds"] = time.perf_counter() - started
+            _write(out, record)
         sheet(name, part).show(console)
 
 
-@contextmanager
-def _cut_off(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in the body after so many seconds; a call into compiled code ends first."""
-
-    def stop(*_: Any) -> None:
-        raise TimeoutError(f"cut off after {seconds:.3g} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _messages(measure: Measure, quick: bool, out: Path, due: float) -> Iterator[tuple[str, Any]]:
+    """What a process that measures says, in pairs (kind, what), and at the end how it failed, if it did."""
+    context = multiprocessing.get_context("spawn")  # a copy of this process could not use the device
+    receiver, sender = context.Pipe(duplex=False)
+    started = time.perf_counter()
+    process = context.Process(target=_measure, args=(measure, quick, out, sender))
+    process.start()
+    sender.close()
     try:
-        yield
+        while receiver.poll(max(due - time.perf_counter(), 0)):
+            yield receiver.recv()
+        yield "error", f"ended after {time.perf_counter() - started:.0f} seconds"
+    except EOFError:
+        process.join()
+        if process.exitcode:
+            yield "error", f"the process ended with code {process.exitcode}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        process.kill()
+        process.join()
 
 
-def _surroundings(quick: bool) -> dict[str, Any]:
-    return {"quick": quick, "driver": _driver(), **environment.description("float32"), "parts": {}}
+def _measure(measure: Measure, quick: bool, out: Path, sender: Connection) -> None:
+    """In the process of a part: sends the device, and each row as it is there."""
+    sender.send(("surroundings", environment.description("float32")))
+    try:
+        for row in measure(quick, out):
+            sender.send(("row", row))
+    except Exception as error:  # whatever it is, the other parts are worth having
+        sender.send(("error", f"{type(error).__name__}: {error}"[:2000]))
 
 
 def _driver() -> str:
@@ -93,7 +107,7 @@ def _driver() -> str:
 def _write(out: Path, record: dict[str, Any]) -> None:
     write_json(out / "accelerator.json", record)
     sheets = [sheet(name, part) for name, part in record["parts"].items()]
-    head = f"Device: {record['device']}; driver: {record['driver']}; {record['versions']}\n\n"
+    head = f"Device: {record.get('device')}; driver: {record['driver']}; {record.get('versions')}\n\n"
     write_text(out / "accelerator.md", head + "\n".join(each.markdown() for each in sheets))
 
 
@@ -101,7 +115,7 @@ def sheet(name: str, part: Row) -> Sheet:
     """The rows of a part under all the names that they have."""
     header = list(dict.fromkeys(key for row in part["rows"] for key in row)) or ["nothing measured"]
     lines = [[_text(row.get(key)) for key in header] for row in part["rows"]]
-    return Sheet(name.capitalize(), [key.replace("_", " ") for key in header], lines, part["error"] or "")
+    return Sheet(name[0].upper() + name[1:], [key.replace("_", " ") for key in header], lines, part["error"] or "")
 
 
 def _text(value: Any) -> str:

@@ -57,8 +57,6 @@ def packed(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Arr
 
 def _add(counters: int, at: Array, values: Array | None) -> Array:
     if values is None:
-        added, zero = 1, jnp.zeros(counters, jnp.int32)
-    else:
-        added = values.reshape(-1, *values.shape[2:])
-        zero = jnp.zeros((counters, *values.shape[2:]), values.dtype)
-    return zero.at[at.reshape(-1)].add(added, mode="drop")
+        return jnp.zeros(counters, jnp.int32).at[at.reshape(-1)].add(1, mode="drop")
+    zero = jnp.zeros((counters, *values.shape[2:]), values.dtype)
+    return zero.at[at.reshape(-1)].add(values.reshape(-1, *values.shape[2:]), mode="drop")

@@ -192,7 +192,7 @@ def fit_batch(
         _room(asked.points.x, max(ns), len(ns) * np.size(t))
         gmm = run(asked.points, *_scalars(asked.points.x.dtype, ns if np.ndim(number) else ns[0], t), options)
     if on_error == "raise" and checks.is_concrete(gmm.status):
-        if _any(gmm.status):
+        if gmm.status is not None and _any(gmm.status):
             _raise_for_rows(gmm, asked.points, present)
             far = np.asarray(gmm.status) & Status.MISFIT
             warn_of_misfit(gmm, int(np.count_nonzero(far)), far.size)

@@ -97,9 +97,9 @@ def copied(x: Any, weights: Any) -> tuple[Any, Any]:
     compiled in a sixth of the time, and run as fast."""
     far = [a for a in (x, weights) if not on_host(a)]
     near = all(checks.is_concrete(a) and len(a.devices()) == 1 and a.size <= MOST_COPIED for a in far)
-    if not near or is_tracing():
+    if not far or not near or is_tracing():
         return x, weights
-    return tuple(np.asarray(a) if isinstance(a, jax.Array) else a for a in (x, weights))
+    return np.asarray(x), None if weights is None else np.asarray(weights)
 
 
 def examine_on_host(points: Points, drop: bool, cells: int) -> Data:

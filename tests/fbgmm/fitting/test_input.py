@@ -4,6 +4,7 @@ import array
 import copy
 import decimal
 import pickle
+import sys
 import warnings
 
 import jax
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 import fbgmm
+from fbgmm.auto.traced import fit_rows
 from fbgmm.basis import init_basis
 from fbgmm.counts import count, total
+from fbgmm.fitting import prepare
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
@@ -295,3 +298,27 @@ def test_mix_of_very_different_bases_is_small_and_right():
     for name in ("prob", "cdf"):
         parts = [np.asarray(getattr(each, name)(x), np.float64) for each in fits]
         np.testing.assert_allclose(getattr(mixed, name)(x), 0.3 * parts[0] + 0.7 * parts[1], rtol=2e-4, atol=1e-30)
+
+
+def test_few_points_on_an_accelerator_are_fitted_on_the_host(monkeypatch):
+    fit = sys.modules["fbgmm.fitting.fit"]
+
+    def far(*arrays):
+        return not any(isinstance(a, jax.Array) for a in arrays)
+
+    on_device = []
+    for module in (prepare, fit):
+        monkeypatch.setattr(module, "on_host", far)
+    monkeypatch.setattr(fit, "fit_rows", lambda asked: on_device.append(fit_rows(asked)) or on_device[-1])
+    x = np.random.default_rng(0).normal(size=300).astype(np.float32)
+    w = np.arange(1, 301, dtype=np.float32)
+    for weights in (None, w):
+        found = fbgmm.fit(jnp.asarray(x), weights=None if weights is None else jnp.asarray(weights))
+        np.testing.assert_array_equal(found.pi, fbgmm.fit(x, weights=weights).pi)
+    assert not on_device
+    monkeypatch.setattr(prepare, "MOST_COPIED", 299)
+    found = fbgmm.fit(jnp.asarray(x))
+    assert len(on_device) == 1
+    np.testing.assert_allclose(found.log_prob(x), fbgmm.fit(x).log_prob(x), atol=2e-3)
+    jax.jit(lambda x: fbgmm.fit(x).pi)(jnp.asarray(x))
+    assert len(on_device) == 2
