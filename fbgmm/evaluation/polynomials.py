@@ -143,7 +143,7 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
         )
     inverted = (tables.heights, tables.at_heights) if kind == "cdf" else ()
     found = OnDevice(tables.at_edges, tables.shape.centre, tables.shape.half, pieces, *inverted)
-    return jax.tree.map(lambda a: jnp.asarray(a, dtype if a.dtype.kind == "f" else None), found)
+    return jax.device_put(jax.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, found))
 
 
 def evaluate(kind: Kind, on: OnDevice, x: Array) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..basis import Basis
+from .even_cells import even_cells
 from .local_sums import precision
 from .lookup import Lookup, lookup
 
@@ -61,6 +62,10 @@ class Shape(NamedTuple):
     sigma: np.ndarray
     pi: np.ndarray
 
+    def at(self, pieces: np.ndarray) -> Shape:
+        """Of some of the pieces, whose edges are not needed."""
+        return self._replace(centre=self.centre[pieces], half=self.half[pieces])
+
 
 class Runs(NamedTuple):
     """Runs of components to sum in each piece: the indices first + step·k, k < length, which need not exist."""
@@ -68,6 +73,9 @@ class Runs(NamedTuple):
     first: np.ndarray
     step: np.ndarray
     length: int
+
+    def at(self, pieces: np.ndarray) -> Runs:
+        return self._replace(first=self.first[:, pieces])
 
 
 class Tables:
@@ -80,16 +88,30 @@ class Tables:
         at_edges, at_heights: find where a point lies among the edges, and a probability among the heights.
     """
 
-    def __init__(self, shape: Shape, runs: Runs, dtype: np.dtype) -> None:
-        self.shape, self._runs, self._dtype = shape, runs, dtype
+    def __init__(self, shape: Shape, runs: Runs, even: slice | None, dtype: np.dtype) -> None:
+        self.shape, self._runs, self._even, self._dtype = shape, runs, even, dtype
 
     @cached_property
     def log_density(self) -> Pieces:
-        return _log_density(self.shape, self._runs, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps))
+        shape, degree, tolerance = self.shape, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps)
+        even = self._even
+        if even is None:
+            return _log_density(shape, self._runs, degree, tolerance)
+        alike = shape.mu, shape.sigma[0], shape.pi, shape.centre[even], shape.half[even][0]
+        cells = even_cells(*alike, degree, _EVEN_REACH[self._dtype.name], tolerance)
+        if cells is None:
+            return _log_density(shape, self._runs, degree, tolerance)
+        ends = even.start, shape.centre.size - even.stop
+        pieces = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [ends], constant_values=1) for a in cells]
+        rest = np.flatnonzero(pieces[-1])  # tails, and cells in gaps
+        summed = _log_density(shape.at(rest), self._runs.at(rest), degree, tolerance)
+        for every, some in zip(pieces, summed, strict=True):
+            every[..., rest] = some
+        return Pieces(*pieces)
 
     @cached_property
     def _cdf(self) -> tuple[Pieces, np.ndarray]:
-        return _cdf(self.shape, self._runs, precision(self._dtype).degree)
+        return _cdf(self.shape, self.log_density)
 
     @property
     def cdf(self) -> Pieces:
@@ -108,6 +130,9 @@ class Tables:
     def at_heights(self) -> Lookup:
         return lookup(self.heights, self._dtype, 0.0)
 
+
+_EVEN_REACH = {"float32": 9.0, "float64": 12.0}
+"""Sigmas: of what lies beyond, less than 1e-13 and 1e-27 of the greatest component reaches a cell."""
 
 _MOST_PIECES = 1 << 17  # they take half a second to make and some 50 MB
 
@@ -136,11 +161,16 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     if not np.all(np.diff(edges) > 0) or not np.all(np.isfinite(edges)):
         return None  # cells of a few roundings
     centre = ((edges[1:] + edges[:-1]) / 2).astype(dtype).astype(np.float64)
-    shape = Shape(edges, centre, np.maximum(edges[1:] - centre, centre - edges[:-1]), mu, sigma, pi)
+    half = np.maximum(edges[1:] - centre, centre - edges[:-1])
+    tails = _tails(precision(dtype).underflow)
+    even = slice(tails, tails + n) if basis.even and centre.size == n + 2 * tails else None
+    if even is not None:
+        half[even] = half[even].max()
+    shape = Shape(edges, centre, half, mu, sigma, pi)
     exact = precision(np.float64)  # also for float32: weights may fall by many powers of ten from one to the next
     reach = exact.reach * (sigma[0] / np.diff(cells)[0] if basis.even else 1.35 * (basis.t_max or 1))
     runs = _runs(cell, pi, min(n, math.ceil(reach)), exact.negligible)
-    return Tables(shape, runs, dtype)
+    return Tables(shape, runs, even, dtype)
 
 
 def _pieces(cells: np.ndarray, sigma: np.ndarray, underflow: float) -> tuple[np.ndarray, np.ndarray]:
@@ -149,9 +179,14 @@ def _pieces(cells: np.ndarray, sigma: np.ndarray, underflow: float) -> tuple[np.
     cell = np.repeat(np.arange(sigma.size), parts)
     within = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
     inner = cells[cell] + np.diff(cells)[cell] * within / parts[cell]
-    k = np.arange(1, math.ceil(2 * underflow) + 1) / 2
+    k = np.arange(1, _tails(underflow) + 1) / 2
     edges = np.concatenate([(cells[0] - sigma[0] * k)[::-1], inner, cells[-1:], cells[-1] + sigma[-1] * k])
     return edges, np.concatenate([np.zeros(k.size, int), cell, np.full(k.size, sigma.size - 1)])
+
+
+def _tails(underflow: float) -> int:
+    """Pieces beyond either end, each half a sigma wide."""
+    return math.ceil(2 * underflow)
 
 
 def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> Runs:
@@ -206,24 +241,34 @@ def _log_density(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pie
     return Pieces(offset, slope, curvature, coefficients, hard)
 
 
-def _cdf(shape: Shape, runs: Runs, degree: int) -> tuple[Pieces, np.ndarray]:
+def _cdf(shape: Shape, log_density: Pieces) -> tuple[Pieces, np.ndarray]:
     """The polynomials, and the values at the edges: sums of the pieces' masses, which are right to rounding also where
     they are small."""
-    series = np.zeros((degree, shape.centre.size))
-    for z, h, weight in _terms(shape, Runs(runs.first[:2], runs.step[:2], runs.length)):
-        _add_series(series, weight * h * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi), -z * h, h * h)
+    degree = len(log_density.coefficients) - 1
+    before, factor = np.zeros_like(shape.centre), shape.half * np.exp(log_density.offset)
+    series = factor * log_density.coefficients[:degree]
+    for m in range(1, degree):  # times exp(slope·v − ½ curvature·v²)
+        before, factor = factor, (log_density.slope * factor - log_density.curvature * before) / m
+        series[m:] += factor * log_density.coefficients[: degree - m]
     integral = series / np.arange(1, degree + 1)[:, None]
     ends = (shape.edges[:-1] - shape.centre) / shape.half, (shape.edges[1:] - shape.centre) / shape.half
-    left, right = (np.sum(integral * end ** np.arange(1, degree + 1)[:, None], axis=0) for end in ends)
+    left, right = (end * _horner(integral, end) for end in ends)
     masses = np.maximum(right - left, 0)
     total = shape.pi.sum()
     heights = np.concatenate([[0.0], np.cumsum(masses)])
     heights *= total / heights[-1]
     zero = np.zeros_like(left)
-    low, high = (np.sum(series * end ** np.arange(degree)[:, None], axis=0) for end in ends)
+    low, high = (_horner(series, end) for end in ends)
     fine = (low > 0) & (high > 0)
     growth = np.where(fine, np.log(np.where(fine, high, 1)) - np.log(np.where(fine, low, 1)), 0)
     return Pieces(zero, growth, zero, np.concatenate([(heights[:-1] - left)[None], integral]), zero > 0), heights
+
+
+def _horner(coefficients: np.ndarray, v: np.ndarray) -> np.ndarray:
+    value = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        value = value * v + c
+    return value
 
 
 def _add_series(sums: np.ndarray, share: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> None:
