@@ -15,7 +15,6 @@ component, and tails beyond either end. Where the series leaves out too much (th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from .even_cells import even_cells
 from .local_sums import precision
 from .lookup import Lookup, lookup
 
-_TOGETHER = 1 << 16  # terms of all pieces at a time: few calls of numpy, and arrays that stay in cache
+_TOGETHER = 1 << 15  # terms of several pieces: few calls of numpy, and arrays that stay in cache
 
 
 class Pieces(NamedTuple):
@@ -62,7 +61,7 @@ class Shape(NamedTuple):
     sigma: np.ndarray
     pi: np.ndarray
 
-    def at(self, pieces: np.ndarray) -> Shape:
+    def at(self, pieces: np.ndarray | slice) -> Shape:
         """Of some of the pieces, whose edges are not needed."""
         return self._replace(centre=self.centre[pieces], half=self.half[pieces])
 
@@ -74,7 +73,7 @@ class Runs(NamedTuple):
     step: np.ndarray
     length: int
 
-    def at(self, pieces: np.ndarray) -> Runs:
+    def at(self, pieces: np.ndarray | slice) -> Runs:
         return self._replace(first=self.first[:, pieces])
 
 
@@ -201,44 +200,42 @@ def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> R
     return Runs(np.stack([cell, cell + 1, far_left, far_right]), np.array([[-1], [1], [-1], [1]]), length)
 
 
-def _terms(shape: Shape, runs: Runs) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """z at the pieces' centres, h/sigma and pi of all terms, shape (terms, pieces), some at a time; pi is 0 where no
-    component is."""
+def _terms(shape: Shape, runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z at the pieces' centres, h/sigma and pi of all terms, shape (terms, pieces); pi is 0 where no component is."""
     mu, sigma, pi = shape.mu, shape.sigma, shape.pi
-    together = max(1, _TOGETHER // runs.first.size)
-    for start in range(0, runs.length, together):
-        k = np.arange(start, min(start + together, runs.length))
-        j = (runs.first[:, None] + runs.step[:, None] * k[:, None]).reshape(-1, shape.centre.size)
-        there = (j >= 0) & (j < pi.size)
-        j = np.where(there, j, 0)
-        yield (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], np.where(there, pi[j], 0)
+    j = (runs.first[:, None] + runs.step[:, None] * np.arange(runs.length)[:, None]).reshape(-1, shape.centre.size)
+    there = (j >= 0) & (j < pi.size)
+    j = np.where(there, j, 0)
+    return (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], np.where(there, pi[j], 0)
 
 
 def _log_density(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
-    def logarithms(z: np.ndarray, h: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(weight * h) - 0.5 * z * z  # h: the heights but for one factor in each piece
+    """By sums over the components near each piece, some pieces at a time."""
+    size = max(1, _TOGETHER // (len(runs.first) * runs.length))
+    starts = range(0, max(shape.centre.size, 1), size)
+    each = [_block(shape.at(at), runs.at(at), degree, tolerance) for at in (slice(i, i + size) for i in starts)]
+    return Pieces(*(np.concatenate(parts, axis=-1) for parts in zip(*each, strict=True)))
 
-    top = np.full(shape.centre.shape, -np.inf)
-    for term in _terms(shape, runs):
-        top = np.maximum(top, logarithms(*term).max(axis=0))
-    mass, slope, curvature = np.zeros((3, shape.centre.size))
-    for z, h, weight in _terms(shape, runs):
-        share = np.exp(logarithms(z, h, weight) - top)
-        mass += share.sum(axis=0)
-        slope -= (share * z * h).sum(axis=0)
-        curvature += (share * h * h).sum(axis=0)
-    slope, curvature = slope / mass, curvature / mass
-    coefficients, left_out = np.zeros((degree + 1, shape.centre.size)), np.zeros(shape.centre.size)
-    for z, h, weight in _terms(shape, runs):
-        share, rate = logarithms(z, h, weight) - top - np.log(mass), -z * h - slope
-        _add_series(coefficients, np.exp(share), rate, h * h - curvature)
-        # Of exp(rate·v) at the ends of the piece, where a component may matter that is nothing at the centre.
-        rest = share + np.abs(rate) + (degree + 1) * np.log(np.abs(rate) + 1e-300) - math.lgamma(degree + 2)
-        left_out += np.exp(np.minimum(rest, 0)).sum(axis=0)
+
+def _block(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
+    z, h, weight = _terms(shape, runs)
+    with np.errstate(divide="ignore"):
+        logs = np.log(weight * h) - 0.5 * z * z  # h: the heights but for one factor in each piece
+    top = logs.max(axis=0)
+    share = np.exp(logs - top)
+    mass = share.sum(axis=0)
+    share /= mass
+    rate, square = -z * h, h * h
+    slope, curvature = (share * rate).sum(axis=0), (share * square).sum(axis=0)
+    rate -= slope
+    coefficients = np.zeros((degree + 1, shape.centre.size))
+    _add_series(coefficients, share, rate, square - curvature)
+    # Of exp(rate·v) at the ends of the piece, where a component may matter that is nothing at the centre.
+    rest = np.abs(rate)
+    rest += logs - top - np.log(mass) + (degree + 1) * np.log(rest + 1e-300) - math.lgamma(degree + 2)
+    left_out = np.exp(np.minimum(rest, 0)).sum(axis=0)
     offset = top + np.log(mass) - np.log(shape.half) - 0.5 * math.log(2 * math.pi)
-    hard = ~(left_out < tolerance)
-    return Pieces(offset, slope, curvature, coefficients, hard)
+    return Pieces(offset, slope, curvature, coefficients, ~(left_out < tolerance))
 
 
 def _cdf(shape: Shape, log_density: Pieces) -> tuple[Pieces, np.ndarray]:
