@@ -51,21 +51,25 @@ def seconds_of(work: Work) -> float:
 
 
 def added_memory(program: str) -> tuple[float, list[float]]:
-    """MiB by which a program's peak resident memory grows between its line `before()` and its end, and what it prints.
+    """MiB that a program holds at most above what it held at its line `before()`, and the numbers that it prints.
 
     The program runs in a fresh process, where `before()` marks the memory held once data and compiled code are there.
     """
-    head = f"from {__name__} import mark as before\n"
-    tail = "\nbefore()\n"
+    head = f"from {__name__} import mark as before, peak\n"
+    tail = "\npeak()\n"
     result = subprocess.run([sys.executable, "-c", head + program + tail], check=True, capture_output=True, text=True)
     start, *printed, end = map(float, result.stdout.split())
     return (end - start) / 1024, printed
 
 
 def mark() -> None:
-    """Prints the peak of resident memory so far, in KiB. It is reached again only by what is added from here on.
+    """Prints the resident memory, in KiB, and lets its peak begin anew: an earlier one would hide what is added."""
+    Path("/proc/self/clear_refs").write_text("5")
+    peak()
 
-    Linux's own figure for this program: that of `resource.getrusage` starts at the size of the process that started it.
-    """
+
+def peak() -> None:
+    """Prints the peak of resident memory, in KiB. Linux's own figure for this program: that of `resource.getrusage`
+    starts at the size of the process that started it."""
     status = Path("/proc/self/status").read_text()
     print(status.partition("VmHWM:")[2].split()[0])

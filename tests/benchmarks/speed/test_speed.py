@@ -38,6 +38,11 @@ def test_added_memory_sees_what_a_program_adds_and_reads_what_it_prints():
     assert printed == [12.5]
 
 
+def test_added_memory_is_not_hidden_by_an_earlier_peak():
+    added, _ = timing.added_memory("a = bytes(10**8)\ndel a\nbefore()\nb = b'x' * 10**7")
+    assert added == pytest.approx(10**7 / 2**20, rel=0.1)
+
+
 def test_slope():
     found = [{"contender": "c", "work": str(n), "median_seconds": 3e-9 * n**1.5} for n in (10, 100, 1000)]
     assert speed.slope(found, "c", {"10": 10, "100": 100, "1000": 1000}) == pytest.approx(1.5)
