@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._typing import Array, Int
 
-COUNTERS = 1 << 19
+_COUNTERS = 1 << 19
 """Of all cells, rows and copies together. With 2^17 an H100 is slower by 10 to 20 %, and no faster with 2^21."""
 
 _NEIGHBOURS = 32  # the threads of a warp on NVIDIA's GPUs: they add at the same time
@@ -34,9 +34,9 @@ def scattered(index: Int[Array, "B N"], values: Array | None, capacity: int, cop
 
 
 def replicated(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:
-    """As `scattered`, with about `COUNTERS` counters: many copies of few cells, one of many."""
+    """As `scattered`, with about 2^19 counters: many copies of few cells, one of many."""
     rows, points = index.shape
-    return scattered(index, values, capacity, max(1, min(COUNTERS // (rows * capacity), points // _POINTS)))
+    return scattered(index, values, capacity, max(1, min(_COUNTERS // (rows * capacity), points // _POINTS)))
 
 
 def packed(index: Int[Array, "B N"], values: Array | None, capacity: int) -> Array:

@@ -9,7 +9,6 @@ Rounding moves means and centres by small parts of σ; the series are moved with
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -18,16 +17,6 @@ _MORE = 8  # terms of the series before the slope is taken out, beyond those tha
 _STEEPEST = 2.0  # slopes of the logarithm over half a cell; the terms of steeper ones would cancel to less than 1e-13
 _MOVED_TERMS = 8  # that are moved: the others are below 1e-6, and move by a part of 1e-4 of themselves
 _MOST_MOVED = 3e-4  # in sigma: what is left out is half of its square times u², 1e-6 at u = 4.7
-
-
-class Cells(NamedTuple):
-    """Of the log density, as in `tables.Pieces`, for each cell; `hard` where the series is not good enough."""
-
-    offset: np.ndarray
-    slope: np.ndarray
-    curvature: np.ndarray
-    coefficients: np.ndarray
-    hard: np.ndarray
 
 
 def even_cells(
@@ -39,8 +28,8 @@ def even_cells(
     degree: int,
     reach: float,
     tolerance: float,
-) -> Cells | None:
-    """The polynomials of all cells; None where rounding makes the means too uneven.
+) -> tuple[np.ndarray, ...] | None:
+    """The arrays of `tables.Pieces` for all cells, of the log density; None where rounding makes the means too uneven.
 
     Args:
         mu, pi: means and weights, shape (n,).
@@ -78,4 +67,4 @@ def even_cells(
     beyond = 2 * np.max(pi) * math.exp(-0.5 * reach**2 + reach * h)
     left_out = np.abs(series[degree + 1 :]).sum(axis=0) + beyond / mass
     hard = ~(left_out < tolerance) | (np.abs(steep) > _STEEPEST)
-    return Cells(offset, steep - away * h, np.full(n, h * h), series[: degree + 1], hard)
+    return offset, steep - away * h, np.full(n, h * h), series[: degree + 1], hard

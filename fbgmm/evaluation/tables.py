@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 
 from ..basis import Basis
 from .even_cells import even_cells
@@ -93,12 +94,11 @@ class Tables:
     @cached_property
     def log_density(self) -> Pieces:
         shape, degree, tolerance = self.shape, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps)
-        even = self._even
-        if even is None:
-            return _log_density(shape, self._runs, degree, tolerance)
-        alike = shape.mu, shape.sigma[0], shape.pi, shape.centre[even], shape.half[even][0]
-        cells = even_cells(*alike, degree, _EVEN_REACH[self._dtype.name], tolerance)
-        if cells is None:
+        even, cells = self._even, None
+        if even is not None:
+            alike = shape.mu, shape.sigma[0], shape.pi, shape.centre[even], shape.half[even][0]
+            cells = even_cells(*alike, degree, _EVEN_REACH[self._dtype.name], tolerance)
+        if even is None or cells is None:
             return _log_density(shape, self._runs, degree, tolerance)
         ends = even.start, shape.centre.size - even.stop
         pieces = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [ends], constant_values=1) for a in cells]
@@ -212,7 +212,7 @@ def _terms(shape: Shape, runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def _log_density(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
     """By sums over the components near each piece, some pieces at a time."""
     size = max(1, _TOGETHER // (len(runs.first) * runs.length))
-    starts = range(0, max(shape.centre.size, 1), size)
+    starts = range(0, shape.centre.size, size)
     each = [_block(shape.at(at), runs.at(at), degree, tolerance) for at in (slice(i, i + size) for i in starts)]
     return Pieces(*(np.concatenate(parts, axis=-1) for parts in zip(*each, strict=True)))
 
@@ -222,7 +222,8 @@ def _block(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
     with np.errstate(divide="ignore"):
         logs = np.log(weight * h) - 0.5 * z * z  # h: the heights but for one factor in each piece
     top = logs.max(axis=0)
-    share = np.exp(logs - top)
+    logs -= top
+    share = np.exp(logs)
     mass = share.sum(axis=0)
     share /= mass
     rate, square = -z * h, h * h
@@ -232,7 +233,7 @@ def _block(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:
     _add_series(coefficients, share, rate, square - curvature)
     # Of exp(rate·v) at the ends of the piece, where a component may matter that is nothing at the centre.
     rest = np.abs(rate)
-    rest += logs - top - np.log(mass) + (degree + 1) * np.log(rest + 1e-300) - math.lgamma(degree + 2)
+    rest += logs - np.log(mass) + (degree + 1) * np.log(rest + 1e-300) - math.lgamma(degree + 2)
     left_out = np.exp(np.minimum(rest, 0)).sum(axis=0)
     offset = top + np.log(mass) - np.log(shape.half) - 0.5 * math.log(2 * math.pi)
     return Pieces(offset, slope, curvature, coefficients, ~(left_out < tolerance))
@@ -249,23 +250,16 @@ def _cdf(shape: Shape, log_density: Pieces) -> tuple[Pieces, np.ndarray]:
         series[m:] += factor * log_density.coefficients[: degree - m]
     integral = series / np.arange(1, degree + 1)[:, None]
     ends = (shape.edges[:-1] - shape.centre) / shape.half, (shape.edges[1:] - shape.centre) / shape.half
-    left, right = (end * _horner(integral, end) for end in ends)
+    left, right = (end * polyval(end, integral, tensor=False) for end in ends)
     masses = np.maximum(right - left, 0)
     total = shape.pi.sum()
     heights = np.concatenate([[0.0], np.cumsum(masses)])
     heights *= total / heights[-1]
     zero = np.zeros_like(left)
-    low, high = (_horner(series, end) for end in ends)
+    low, high = (polyval(end, series, tensor=False) for end in ends)
     fine = (low > 0) & (high > 0)
     growth = np.where(fine, np.log(np.where(fine, high, 1)) - np.log(np.where(fine, low, 1)), 0)
     return Pieces(zero, growth, zero, np.concatenate([(heights[:-1] - left)[None], integral]), zero > 0), heights
-
-
-def _horner(coefficients: np.ndarray, v: np.ndarray) -> np.ndarray:
-    value = coefficients[-1]
-    for c in coefficients[-2::-1]:
-        value = value * v + c
-    return value
 
 
 def _add_series(sums: np.ndarray, share: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> None:
