@@ -17,9 +17,9 @@ from ...fitting.padding import padded_length
 from ...mixture import Mixture
 from ...multivariate.rotated import Rotated, fit_rotated
 from ...status import Status
-from .k_means import k_means
+from .normal_clusters import normal_clusters
 
-CLUSTERS, CLUSTER_SIZE, CLUSTER_T = 16, 300, 8.0
+CLUSTERS, CLUSTER_SIZE, CLUSTER_T = 16, 300, 10.0
 """Clusters of a class, the codes for each below which there are fewer, and sigma/r in them: a cluster has a few hundred
 codes, and needs wider components than a class."""
 
@@ -31,7 +31,7 @@ class LatentMixture:
 
     The paper's is the product of `marginals`: one fixed-basis mixture for each class and latent dimension, by
     Algorithm 2. It loses the dependence between the dimensions of a class. Unless told that they are `independent`,
-    `fit` therefore finds clusters of each class by k-means, and fits each cluster by fixed-basis mixtures along its own
+    `fit` therefore finds clusters of each class (hard EM), and fits each cluster by fixed-basis mixtures along its own
     principal axes: within a cluster the density is again a product, and the sum over the clusters need not be one.
 
     Attributes:
@@ -103,7 +103,8 @@ class LatentMixture:
         if independent:
             return cls(marginals)
         K = min(CLUSTERS, max(1, int(counts.min()) // CLUSTER_SIZE))
-        cluster = k_means(jax.random.key(seed), jnp.asarray(table), jnp.asarray(weights, table.dtype), K, 2 * (D + 1))
+        present = jnp.asarray(weights, table.dtype)
+        cluster = normal_clusters(jax.random.key(seed), jnp.asarray(table), present, K, 2 * (D + 1))
         place = (np.asarray(cluster) + K * np.arange(classes)[:, None])[weights]
         table, weights = _by_class(table[weights], place, classes * K)
         rotated = fit_rotated(table, 1, n, CLUSTER_T, weights=weights)

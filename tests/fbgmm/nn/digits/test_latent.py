@@ -9,6 +9,7 @@ from scipy import stats
 import fbgmm
 from fbgmm.nn.digits import LatentMixture, latent
 from fbgmm.nn.digits.k_means import k_means
+from fbgmm.nn.digits.normal_clusters import normal_clusters
 from tests import oracle
 
 
@@ -128,6 +129,34 @@ def test_points_of_weight_zero_do_not_matter_to_k_means(dtype):
     assert np.bincount(part[0, :200], minlength=4).min() >= 5
 
 
+def crossing(dtype):
+    """Two long clusters of 500 points that cross, and 250 rows that are absent; labels of the 1000 that are not."""
+    rng = np.random.default_rng(0)
+    long = rng.normal(size=(500, 2)) * [10, 0.1]
+    x = np.concatenate([long, rng.normal(size=(500, 2)) * [0.1, 10], np.full((250, 2), 1e3)])
+    weights = np.arange(1250) < 1000
+    return jnp.asarray(x[None], dtype), jnp.asarray(weights[None], dtype), np.arange(1000) // 500
+
+
+def test_normal_clusters_may_cross(dtype):
+    x, weights, truth = crossing(dtype)
+    found = [
+        abs(np.corrcoef(np.asarray(way(jax.random.key(0), x, weights, 2, 6))[0, :1000], truth)[0, 1])
+        for way in (k_means, normal_clusters)
+    ]
+    assert found[1] > 0.95 > 0.6 > found[0]
+
+
+def test_normal_clusters_that_are_flat_or_small(dtype):
+    x, weights, _ = crossing(dtype)
+    line = x.at[:, :500, 1].set(0)
+    for flat in (line, x.at[:, :, 1].set(3 * x[:, :, 0])):  # one cluster, both
+        found = np.asarray(normal_clusters(jax.random.key(0), flat, weights, 2, 6))[0, :1000]
+        assert np.bincount(found, minlength=2).min() >= 6
+    few = np.asarray(normal_clusters(jax.random.key(0), x, weights, 3, 400))[0, :1000]
+    assert min(np.unique(few, return_counts=True)[1]) >= 400
+
+
 @pytest.mark.slow
 def test_few_codes_have_one_cluster_and_classes_of_one_cluster_work():
     density = LatentMixture.fit(Z, LABELS, classes=3)
@@ -147,8 +176,8 @@ def along_axes(z, points):
     for axis in np.linalg.eigh(data.T @ data / len(data))[1].T:
         column = data @ axis
         low, high = column.min(), column.max()
-        mu, _, sigma = oracle.grid(low, high, 200, 8.0)
-        dL = oracle.algorithm2([mu[0]], low, high, 200, 8.0)[0] - 1 / 200
+        mu, _, sigma = oracle.grid(low, high, 200, 10.0)
+        dL = oracle.algorithm2([mu[0]], low, high, 200, 10.0)[0] - 1 / 200
         pi = 1 / 200 + 100 * dL * np.histogram(column, 200, (low, high))[0]
         total = total + np.log(stats.norm.pdf((points @ axis)[:, None], mu, sigma) @ (pi / pi.sum()))
     return total
