@@ -19,7 +19,7 @@ from ...multivariate.rotated import Rotated, fit_rotated
 from ...status import Status
 from .normal_clusters import normal_clusters
 
-CLUSTERS, CLUSTER_SIZE, CLUSTER_T = 16, 300, 10.0
+CLUSTERS, CLUSTER_SIZE, CLUSTER_T = 16, 300, 9.0
 """Clusters of a class, the codes for each below which there are fewer, and sigma/r in them: a cluster has a few hundred
 codes, and needs wider components than a class."""
 

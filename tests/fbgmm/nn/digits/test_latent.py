@@ -176,8 +176,8 @@ def along_axes(z, points):
     for axis in np.linalg.eigh(data.T @ data / len(data))[1].T:
         column = data @ axis
         low, high = column.min(), column.max()
-        mu, _, sigma = oracle.grid(low, high, 200, 10.0)
-        dL = oracle.algorithm2([mu[0]], low, high, 200, 10.0)[0] - 1 / 200
+        mu, _, sigma = oracle.grid(low, high, 200, 9.0)
+        dL = oracle.algorithm2([mu[0]], low, high, 200, 9.0)[0] - 1 / 200
         pi = 1 / 200 + 100 * dL * np.histogram(column, 200, (low, high))[0]
         total = total + np.log(stats.norm.pdf((points @ axis)[:, None], mu, sigma) @ (pi / pi.sum()))
     return total
