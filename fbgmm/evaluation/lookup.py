@@ -1,8 +1,9 @@
 """Search of sorted edges for many points, by tables of buckets instead of bisection.
 
-Coarse buckets are sixteenths of an octave of the distance from a centre, read off the bits of the number; a
-crowded one is divided into equal fine buckets. So edges may be even, grow outwards, or lie dense somewhere. Edges and
-points go into buckets by the same arithmetic, which is monotone: rounding changes no side.
+About even edges lie in equal buckets, at most one in each. For others coarse buckets are sixteenths of an octave of the
+distance from a centre, read off the bits of the number; a crowded one is divided into equal fine buckets. So edges may
+grow outwards, or lie dense somewhere. Edges and points go into buckets by the same arithmetic, which is monotone:
+rounding changes no side.
 """
 
 from __future__ import annotations
@@ -23,7 +24,22 @@ _BLOCK, _CHUNK = 64, 4096
 """Points to repair are found by blocks, since looking for each costs more than repairing its neighbours."""
 
 
-class Lookup(NamedTuple):
+class EvenLookup(NamedTuple):
+    """Equal buckets, at most one edge in each; `_FINE` for each edge.
+
+    Attributes:
+        edges: ascending, shape (edges,), in the precision of the points.
+        low, per_unit: where the first bucket begins, and buckets per unit; shape ().
+        first: of each bucket the interval that its least point lies in.
+    """
+
+    edges: Any
+    low: Any
+    per_unit: Any
+    first: Any
+
+
+class OctaveLookup(NamedTuple):
     """The tables; their shapes depend on the number of edges alone.
 
     Attributes:
@@ -46,9 +62,30 @@ class Lookup(NamedTuple):
     crowded: Any
 
 
+Lookup = EvenLookup | OctaveLookup
+
+
 def lookup(edges: np.ndarray, dtype: np.dtype, centre: float) -> Lookup:
     """The tables for ascending edges."""
-    edges, middle = np.asarray(edges, dtype), np.asarray(centre, dtype)
+    edges = np.asarray(edges, dtype)
+    return _even(edges) or _octaves(edges, np.asarray(centre, dtype))
+
+
+def _even(edges: np.ndarray) -> EvenLookup | None:
+    size = _FINE * edges.size
+    with np.errstate(divide="ignore", over="ignore"):
+        per_unit = (size - 1) / (edges[-1] - edges[0])
+    if not 0 < per_unit < np.inf:
+        return None
+    number = np.bincount(_fine(edges, edges[0], per_unit, size, np), minlength=size)
+    if number.max() > 1:
+        return None
+    first = np.clip(np.cumsum(number) - number - 1, 0, edges.size - 2).astype(np.int32)
+    return EvenLookup(edges, edges[0], per_unit, first)
+
+
+def _octaves(edges: np.ndarray, middle: np.ndarray) -> OctaveLookup:
+    dtype = edges.dtype
     intervals, half = edges.size - 1, _OCTAVES * _PARTS
     base = _code(np.max(np.abs(edges - middle)), np) - (half - 1)
     at = _coarse(edges, middle, base, np)
@@ -64,7 +101,7 @@ def lookup(edges: np.ndarray, dtype: np.dtype, centre: float) -> Lookup:
     at_fine = fine[at] + _fine(edges, low[at], per_unit[at], parts[at], np)
     inside = np.bincount(at_fine, minlength=size)
     first = np.clip(np.cumsum(inside) - inside - 1, 0, intervals - 1).astype(np.int32)
-    return Lookup(edges, middle, base, fine, low.astype(dtype), per_unit, first, inside > _STEPS)
+    return OctaveLookup(edges, middle, base, fine, low.astype(dtype), per_unit, first, inside > _STEPS)
 
 
 def _code(distance: Any, xp: Any) -> Any:
@@ -97,14 +134,22 @@ def find(
 
     Points outside belong to the first and the last interval, NaN to any.
     """
+    if isinstance(at, EvenLookup):
+        i = at.first[_fine(x, at.low, at.per_unit, at.first.shape[0], jnp)]
+        return _passed(at.edges, i, x, closed), jnp.zeros_like(i, bool)
     coarse = _coarse(x, at.centre, at.base, jnp)
     parts = at.fine[coarse + 1] - at.fine[coarse]
     fine = at.fine[coarse] + _fine(x, at.low[coarse], at.per_unit[coarse], parts, jnp)
     i = at.first[fine]
     for _ in range(_STEPS):
-        edge = at.edges[i + 1]
-        i = i + ((x >= edge if closed == "left" else x > edge) & (i < at.edges.shape[0] - 2))
+        i = _passed(at.edges, i, x, closed)
     return i, at.crowded[fine]
+
+
+def _passed(edges: Array, i: Array, x: Array, closed: str) -> Array:
+    """The interval i, or the next one for points that lie beyond its end."""
+    edge = edges[i + 1]
+    return i + ((x >= edge if closed == "left" else x > edge) & (i < edges.shape[0] - 2))
 
 
 def repaired(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial.chebyshev import cheb2poly, poly2cheb
 
 from .._typing import Array
 from .local_sums import without_rounding
@@ -27,6 +28,8 @@ FEW = 1 << 14
 _NEWTON = 5
 """Steps from a start that is exact for an exponential density: what is left is rounding
 (tests/fbgmm/evaluation/test_polynomials.py)."""
+
+_ALIGNMENT = 64  # bytes: of XLA's arrays on CPUs
 
 _TERMS = 1 << 22  # points times components that are summed at a time
 
@@ -81,17 +84,15 @@ class Evaluator:
     def inverse(self, q: Array) -> Array:
         """Quantiles of concrete probabilities, of the dtype and shape of q."""
         if q.size < FEW:
-            x = jnp.asarray(invert_in_numpy(self.tables, np.asarray(q)), q.dtype)
-        else:
-            found, wrong = _invert(self._on_device("cdf", q.dtype), q)
-            x = self._mended(found, wrong, q, lambda q: invert_in_numpy(self.tables, q))
-        return with_ends(x, q)
+            return jnp.asarray(invert_in_numpy(self.tables, np.asarray(q)), q.dtype)
+        found, wrong = _invert(self._on_device("cdf", q.dtype), q)
+        return self._mended(found, wrong, q, partial(invert_in_numpy, self.tables))
 
     def _mended(self, found: Array, wrong: Array, x: Array, exact: Callable[[np.ndarray], np.ndarray]) -> Array:
-        where = np.asarray(wrong)
-        if not where.any():
+        where = np.nonzero(np.asarray(wrong))
+        if not where[0].size:
             return found
-        mended = np.array(found)
+        mended = _aligned(found)
         mended[where] = exact(np.asarray(x)[where])
         return jnp.asarray(mended)
 
@@ -126,9 +127,20 @@ class Evaluator:
         return self._arrays[key]
 
 
+def _aligned(a: Array) -> np.ndarray:
+    """A copy at an address that JAX takes as it is, so that it need not be copied once more."""
+    room = np.empty(a.nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    copy = room[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+    np.copyto(copy, a)
+    return copy
+
+
 def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
     """The arrays for a kind of value. Of a density the polynomials hold the scale: so its exponent is not rounded."""
     pieces = tables.cdf if kind == "cdf" else tables.log_density
+    scale = tables.heights[1:] if kind == "cdf" else pieces.coefficients[0]
+    pieces = _shortened(pieces, float(np.finfo(dtype).eps) / 2 * scale)
     if kind == "density":
         # Below the least number the density is 0. Where its scale alone is, but not all of the piece, it is summed.
         least, steep = math.log(np.finfo(dtype).tiny), np.abs(pieces.slope) + pieces.curvature / 2
@@ -144,6 +156,28 @@ def on_device(tables: Tables, kind: Kind, dtype: Any) -> OnDevice:
     inverted = (tables.heights, tables.at_heights) if kind == "cdf" else ()
     found = OnDevice(tables.at_edges, tables.shape.centre, tables.shape.half, pieces, *inverted)
     return jax.device_put(jax.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, found))
+
+
+def _shortened(pieces: Pieces, tolerance: np.ndarray) -> Pieces:
+    """Polynomials of two thirds of the degree where they leave out at most `tolerance`, shape (pieces,), everywhere: so
+    it is where components are wider than pieces. The others are as they were: two programs, not one for each degree."""
+    degree = len(pieces.coefficients) - 1
+    short = 2 * degree // 3
+    kept, left_out = _economised(degree, short)
+    low, high = pieces.coefficients[: short + 1], pieces.coefficients[short + 1 :]
+    if np.any((np.abs(left_out @ high).sum(axis=0) > tolerance) & ~pieces.hard):
+        return pieces
+    return pieces._replace(coefficients=low + kept @ high)
+
+
+@cache
+def _economised(degree: int, short: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the powers above `short`: the polynomials in their place, shape (short + 1, powers), and the coefficients of
+    the Chebyshev polynomials above `short` that these leave out (economisation: Lanczos 1938, Trigonometric
+    interpolation of empirical and analytical functions)."""
+    series = [poly2cheb(np.eye(degree + 1)[m]) for m in range(short + 1, degree + 1)]
+    kept = [np.pad(found := cheb2poly(c[: short + 1]), (0, short + 1 - len(found))) for c in series]
+    return np.stack(kept, axis=1), np.stack([np.pad(c, (0, degree + 1 - len(c)))[short + 1 :] for c in series], axis=1)
 
 
 def evaluate(kind: Kind, on: OnDevice, x: Array) -> tuple[Array, Array]:
@@ -223,7 +257,7 @@ def invert(on: OnDevice, q: Array) -> tuple[Array, Array]:
     """x with cdf(x) = q, and where it is no good; in JAX."""
     p = jnp.clip(q, on.heights[0], on.heights[-1])
     i, wrong = find(on.at_heights, p, closed="right")
-    return on.centre[i] + on.half[i] * _inverse(on.pieces, on.heights, i, p, jnp), wrong
+    return with_ends(on.centre[i] + on.half[i] * _inverse(on.pieces, on.heights, i, p, jnp), q, jnp), wrong
 
 
 _invert = jax.jit(invert)
@@ -235,7 +269,7 @@ def invert_in_numpy(tables: Tables, q: np.ndarray) -> np.ndarray:
     p = np.clip(np.asarray(q, np.float64), heights[0], heights[-1]).reshape(-1)
     i = np.clip(np.searchsorted(heights, p, side="left") - 1, 0, shape.centre.size - 1)
     x = shape.centre[i] + shape.half[i] * _inverse(tables.cdf, heights, i, p, np)
-    return x.reshape(np.shape(q))
+    return with_ends(x.reshape(np.shape(q)), q, np)
 
 
 def _inverse(cdf: Pieces, heights: Any, i: Any, q: Any, xp: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -59,9 +60,9 @@ def differentiable(x: Array, miss: Array, slope: Array) -> Array:
     return x - (miss - jax.lax.stop_gradient(miss)) / jax.lax.stop_gradient(slope)
 
 
-def with_ends(x: Array, q: Array) -> Array:
+def with_ends(x: Any, q: Any, xp: Any = jnp) -> Any:
     """Quantiles x of probabilities q: −inf at 0, inf at 1, NaN outside of [0, 1]."""
-    return jnp.where((q > 0) & (q < 1), x, jnp.where(q == 0, -jnp.inf, jnp.where(q == 1, jnp.inf, jnp.nan)))
+    return xp.where((q > 0) & (q < 1), x, xp.where(q == 0, -xp.inf, xp.where(q == 1, xp.inf, xp.nan)))
 
 
 def solve_icdf(basis: Basis, pi: Float[Array, " n"], q: Float[Array, "*points"]) -> Float[Array, "*points"]:

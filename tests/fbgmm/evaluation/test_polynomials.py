@@ -7,8 +7,8 @@ import pytest
 from scipy import special
 
 import fbgmm
-from fbgmm.evaluation.lookup import find, lookup
-from fbgmm.evaluation.polynomials import FEW
+from fbgmm.evaluation.lookup import EvenLookup, find, lookup
+from fbgmm.evaluation.polynomials import FEW, on_device
 from tests import oracle
 from tests.conftest import X64
 
@@ -122,8 +122,40 @@ def test_slope_and_curvature_of_many_points():
     np.testing.assert_allclose(jax.grad(lambda x: gmm.cdf(x).sum())(x), gmm.prob(x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["log_density", "cdf"])
+def test_polynomials_are_shorter_where_that_does(gmm, kind):
+    tables = gmm._evaluator.tables
+    full, used = getattr(tables, kind), on_device(tables, kind, gmm.pi.dtype).pieces
+    degree, v = len(used.coefficients) - 1, np.linspace(-1, 1, 41)[:, None]
+    assert degree in (len(full.coefficients) - 1, 2 * (len(full.coefficients) - 1) // 3)
+    values = [
+        sum(np.asarray(c, np.float64) * v**m for m, c in enumerate(p.coefficients))[:, ~full.hard] for p in (full, used)
+    ]
+    info = np.finfo(gmm.pi.dtype)
+    rounding = 8 * info.eps * np.abs(full.coefficients[:, ~full.hard]).sum(axis=0) + info.tiny
+    assert np.all(np.abs(values[1] - values[0]) <= rounding)
+
+
+def test_which_polynomials_are_short(dtype):
+    def degrees(n, t):
+        basis = fbgmm.init_basis(dtype(0), dtype(1), n=n, t=t)
+        tables = fbgmm.Mixture(basis, jnp.full(n, 1 / n, dtype))._evaluator.tables
+        return [len(on_device(tables, kind, dtype).pieces.coefficients) - 1 for kind in ("log_density", "cdf")]
+
+    assert degrees(200, 2.0) == ([13, 20] if X64 else [8, 8])
+    assert degrees(50, 0.3) == ([20, 20] if X64 else [8, 12])  # pieces of .83 sigma
+
+
+def test_the_lower_tail_is_right_relative_to_itself(dtype):
+    gmm = fitted(200, 2.0)
+    low, sigma = float(gmm.basis.low), float(gmm.basis.widths[0])
+    x = (low - sigma * np.linspace(0, 35 if X64 else 11, FEW)).astype(dtype)
+    np.testing.assert_allclose(gmm.cdf(x), exact(gmm, x)[1], rtol=1e-10 if X64 else 2e-5)
+
+
 EDGES = {
     "even": np.linspace(-3.0, 5.0, 401),
+    "about even": np.arange(400) + np.random.default_rng(0).uniform(0, 0.5, 400),
     "growing": np.concatenate([-(1.06 ** np.arange(300, 0, -1)), 1.06 ** np.arange(300)]),
     "two scales": np.sort(np.concatenate([1 + 1e-4 * np.arange(200), np.arange(-50.0, 150.0)])),
     "equal ones": np.repeat([0.0, 1e-9, 0.5, 1.0], 5),
@@ -135,6 +167,7 @@ EDGES = {
 def test_lookup_is_bisection(name, closed, dtype):
     edges = np.unique(EDGES[name].astype(dtype)) if name != "equal ones" else EDGES[name].astype(dtype)
     at = lookup(edges, np.dtype(dtype), float(edges[edges.size // 2]))
+    assert isinstance(at, EvenLookup) == (name in ("even", "about even"))
     x = np.concatenate([RNG.uniform(edges[0] - 1, edges[-1] + 1, 5000), edges, np.nextafter(edges, -np.inf)]).astype(
         dtype
     )
