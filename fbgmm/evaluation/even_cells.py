@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-_MORE = 8  # terms of the series before the slope is taken out, beyond those that are kept
+_MORE = 4  # terms beyond the degree, by which it is judged what the polynomials leave out
 _STEEPEST = 2.0  # slopes of the logarithm over half a cell; the terms of steeper ones would cancel to less than 1e-13
 _MOVED_TERMS = 8  # that are moved: the others are below 1e-6, and move by a part of 1e-4 of themselves
 _MOST_MOVED = 3e-4  # in sigma: what is left out is half of its square times u², 1e-6 at u = 4.7

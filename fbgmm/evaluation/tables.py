@@ -156,7 +156,7 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     n = int(basis.n)
     mu, pi = (np.asarray(a, np.float64)[:n] for a in (basis.mu, pi))
     sigma = np.broadcast_to(np.asarray(basis.widths, np.float64), mu.shape)
-    cells = np.asarray(basis.edges, np.float64)[: n + 1]
+    cells = cell_edges(basis, n).astype(np.float64)
     if np.sum(np.diff(cells) / sigma) > _MOST_PIECES:
         return None
     tail = _tail(dtype.name)
@@ -174,6 +174,16 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     reach = exact.reach * (sigma[0] / np.diff(cells)[0] if basis.even else 1.35 * (basis.t_max or 1))
     runs = _runs(cell, pi, min(n, math.ceil(reach)), exact.negligible)
     return Tables(shape, runs, even, dtype)
+
+
+def cell_edges(basis: Basis, n: int) -> np.ndarray:
+    """`basis.edges` of the n live cells, the same numbers without a call of JAX for each operation: half a millisecond."""
+    if basis.bounds is not None:
+        return np.asarray(basis.bounds)[: n + 1]
+    low, high, r = (np.asarray(a) for a in (basis.low, basis.high, basis.r))
+    edges = np.minimum(low + np.arange(n + 1, dtype=low.dtype) * r, high)
+    edges[-1] = high
+    return edges
 
 
 def _pieces(cells: np.ndarray, sigma: np.ndarray, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -71,3 +71,9 @@ def test_means_that_rounding_makes_uneven_are_summed():
 
 def test_cells_wider_than_their_component_are_cut():
     assert made(0.0, 1.0, 20, 0.5, np.float32, np.ones(20) / 20)._even is None
+
+
+@pytest.mark.parametrize("n", [1, 7, 200, 4096])
+def test_edges_are_the_basis_own(n, dtype):
+    basis = fbgmm.init_basis(dtype(-0.1), dtype(3.3), n=n, t=2.0)
+    np.testing.assert_array_equal(tables.cell_edges(basis, n), np.asarray(basis.edges)[: n + 1])
