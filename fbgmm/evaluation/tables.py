@@ -177,7 +177,7 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
 
 
 def cell_edges(basis: Basis, n: int) -> np.ndarray:
-    """`basis.edges` of the n live cells, the same numbers without a call of JAX for each operation: half a millisecond."""
+    """`basis.edges` of the n live cells, the same numbers in numpy: calls of JAX would take half a millisecond."""
     if basis.bounds is not None:
         return np.asarray(basis.bounds)[: n + 1]
     low, high, r = (np.asarray(a) for a in (basis.low, basis.high, basis.r))
