@@ -49,15 +49,12 @@ def even_cells(
     width = math.ceil(reach * sigma / r)
     u, m = np.arange(-width, width + 1) * r / sigma, np.arange(degree + 1 + _MORE)
     power = np.exp(-0.5 * u * u) * np.cumprod(np.vstack([np.ones_like(u), u * h / m[1:, None]]), axis=0)
-    change = -u * power[:_MOVED_TERMS]  # of the coefficients with the means
-    change[1:] += h * power[: _MOVED_TERMS - 1]
-    beyond = 2 * np.max(pi) * math.exp(-0.5 * reach**2 + reach * h)
+    with_means = -u * power[:_MOVED_TERMS]  # how the coefficients change
+    with_means[1:] += h * power[: _MOVED_TERMS - 1]
     near, near_moved = (sliding_window_view(np.pad(a, width), u.size).T for a in (pi, pi * moved))
     g, few = power @ near, m[:_MOVED_TERMS, None]
     shift = away / h  # the centre lies there on the scale of v
     once, twice = (few + 1) * g[1 : _MOVED_TERMS + 1], (few + 1) * (few + 2) * g[2 : _MOVED_TERMS + 2]
-    with_means = -u * power[:_MOVED_TERMS]
-    with_means[1:] += h * power[: _MOVED_TERMS - 1]
     g[:_MOVED_TERMS] += with_means @ near_moved + shift * (once + 0.5 * shift * twice)
 
     mass = np.maximum(g[0], 1e-300)

@@ -257,7 +257,7 @@ def invert(on: OnDevice, q: Array) -> tuple[Array, Array]:
     """x with cdf(x) = q, and where it is no good; in JAX."""
     p = jnp.clip(q, on.heights[0], on.heights[-1])
     i, wrong = find(on.at_heights, p, closed="right")
-    return with_ends(on.centre[i] + on.half[i] * _inverse(on.pieces, on.heights, i, p, jnp), q, jnp), wrong
+    return with_ends(on.centre[i] + on.half[i] * _inverse(on.pieces, on.heights, i, p, jnp), q), wrong
 
 
 _invert = jax.jit(invert)
