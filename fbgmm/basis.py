@@ -76,10 +76,9 @@ class Basis:
         """Edges of the cells, low + i·r, shape (*batch, capacity + 1); those beyond the last live cell equal high."""
         if self.bounds is not None:
             return self.bounds
-        i = jnp.arange(self.capacity + 1, dtype=self.dtype)
-        inner = self.low[..., None] + _along(i, self.low) * self.r[..., None]
-        last = _along(i, self.low) >= self.n[..., None]
-        return jnp.where(last, self.high[..., None], jnp.minimum(inner, self.high[..., None]))
+        i = _along(jnp.arange(self.capacity + 1, dtype=self.dtype), self.low)
+        low, high, r, n = (a[..., None] for a in (self.low, self.high, self.r, self.n))
+        return even_edges(i, low, high, r, n, jnp)
 
     @property
     def n(self) -> Float[Array, " *batch"]:
@@ -265,6 +264,11 @@ def t_bound(t: ArrayLike, axes: int = 1) -> int | None:
         return None
     checks.width_factor(t, axes)
     return 1 << max(2, math.ceil(math.log2(float(np.max(np.asarray(t))))))
+
+
+def even_edges(i: Any, low: Any, high: Any, r: Any, n: Any, xp: Any) -> Any:
+    """The i-th edges of n even cells, in numpy or JAX: the last is `high` itself, and none lies beyond it."""
+    return xp.where(i >= n, high, xp.minimum(low + i * r, high))
 
 
 def _along(i: Array, like: Array) -> Array:

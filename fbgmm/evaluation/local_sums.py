@@ -34,16 +34,24 @@ class Precision(NamedTuple):
         negligible: weights, relative to the largest, that are not looked for beyond the reach.
         degree: of the polynomials of a piece of at most one sigma: their last terms are below 1/√degree!·2^−degree.
         underflow: sigmas beyond the ends at which the distribution function is 0 or 1.
+        fall: of the logarithm of the density over a piece of a tail, at most: the distribution function, by polynomials
+            of two thirds of the degree in float32 and of all in float64, is then right to 6e-8 and 1e-10 of itself.
+        even_reach: as `reach`, of the polynomials of even cells: of what lies beyond, less than 1e-13 and 1e-27 of the
+            greatest component comes to a cell.
     """
 
     reach: float
     negligible: float
     degree: int
     underflow: float
+    fall: float
+    even_reach: float
 
 
 def precision(dtype: Any) -> Precision:
-    return Precision(8.5, 1e-30, 20, 40.0) if dtype == jnp.float64 else Precision(6.0, 1e-20, 12, 14.0)
+    if dtype == jnp.float64:
+        return Precision(8.5, 1e-30, 20, 40.0, fall=5.0, even_reach=12.0)
+    return Precision(6.0, 1e-20, 12, 14.0, fall=2.6, even_reach=9.0)
 
 
 class LogSum(NamedTuple):

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial.polynomial import polyval
 
-from ..basis import Basis
+from ..basis import Basis, even_edges
 from .even_cells import even_cells
-from .local_sums import precision
+from .local_sums import Precision, precision
 from .lookup import Lookup, lookup
 
 _TOGETHER = 1 << 15  # terms of several pieces: few calls of numpy, and arrays that stay in cache
@@ -93,19 +93,23 @@ class Tables:
 
     @cached_property
     def log_density(self) -> Pieces:
-        shape, degree, tolerance = self.shape, precision(self._dtype).degree, 4 * float(np.finfo(self._dtype).eps)
+        bounds, tolerance = precision(self._dtype), 4 * float(np.finfo(self._dtype).eps)
+        shape, degree = self.shape, bounds.degree
         even, cells = self._even, None
         if even is not None:
             alike = shape.mu, shape.sigma[0], shape.pi, shape.centre[even], shape.half[even][0]
-            cells = even_cells(*alike, degree, _EVEN_REACH[self._dtype.name], tolerance)
+            cells = even_cells(*alike, degree, bounds.even_reach, tolerance)
         if even is None or cells is None:
             return _log_density(shape, self._runs, degree, tolerance)
         ends = even.start, shape.centre.size - even.stop
         pieces = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [ends], constant_values=1) for a in cells]
-        rest = np.flatnonzero(pieces[-1])  # tails, and cells in gaps
-        summed = _log_density(shape.at(rest), self._runs.at(rest), degree, tolerance)
-        for every, some in zip(pieces, summed, strict=True):
-            every[..., rest] = some
+        rest = np.flatnonzero(pieces[-1])
+        # Each tail, and the cells in gaps: a tail has components on one side alone.
+        for part in np.split(rest, np.searchsorted(rest, [even.start, even.stop])):
+            if part.size:
+                summed = _log_density(shape.at(part), self._runs.at(part), degree, tolerance)
+                for every, some in zip(pieces, summed, strict=True):
+                    every[..., part] = some
         return Pieces(*pieces)
 
     @cached_property
@@ -130,13 +134,6 @@ class Tables:
         return lookup(self.heights, self._dtype, 0.0)
 
 
-_EVEN_REACH = {"float32": 9.0, "float64": 12.0}
-"""Sigmas: of what lies beyond, less than 1e-13 and 1e-27 of the greatest component reaches a cell."""
-
-_FALL = {"float32": 2.6, "float64": 5.0}
-"""Of the logarithm of the density over a piece of a tail: the distribution function, by polynomials of degree 8 and 20,
-is then right to 6e-8 and 1e-10 of itself."""
-
 _MOST_PIECES = 1 << 17  # they take half a second to make and some 50 MB
 
 
@@ -159,7 +156,7 @@ def tables_of(basis: Basis, pi: np.ndarray) -> Tables | None:
     cells = cell_edges(basis, n).astype(np.float64)
     if np.sum(np.diff(cells) / sigma) > _MOST_PIECES:
         return None
-    tail = _tail(dtype.name)
+    tail = _tail(precision(dtype))
     edges, cell = _pieces(cells, sigma, tail)
     edges = edges.astype(dtype).astype(np.float64)
     if not np.all(np.diff(edges) > 0) or not np.all(np.isfinite(edges)):
@@ -181,9 +178,7 @@ def cell_edges(basis: Basis, n: int) -> np.ndarray:
     if basis.bounds is not None:
         return np.asarray(basis.bounds)[: n + 1]
     low, high, r = (np.asarray(a) for a in (basis.low, basis.high, basis.r))
-    edges = np.minimum(low + np.arange(n + 1, dtype=low.dtype) * r, high)
-    edges[-1] = high
-    return edges
+    return even_edges(np.arange(n + 1, dtype=low.dtype), low, high, r, n, np)
 
 
 def _pieces(cells: np.ndarray, sigma: np.ndarray, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,12 +192,12 @@ def _pieces(cells: np.ndarray, sigma: np.ndarray, tail: np.ndarray) -> tuple[np.
 
 
 @cache
-def _tail(dtype: str) -> np.ndarray:
+def _tail(bounds: Precision) -> np.ndarray:
     """Edges of the pieces beyond an end, in sigmas from it: half a sigma wide, and further out narrower, as the density
     falls by exp(z²/2): the polynomials of the distribution function would else need a higher degree there."""
     z = [0.0]
-    while z[-1] < precision(np.dtype(dtype)).underflow:
-        z.append(z[-1] + min(0.5, _FALL[dtype] / max(z[-1], 1)))
+    while z[-1] < bounds.underflow:
+        z.append(z[-1] + min(0.5, bounds.fall / max(z[-1], 1)))
     return np.array(z[1:])
 
 
@@ -219,12 +214,16 @@ def _runs(cell: np.ndarray, pi: np.ndarray, length: int, negligible: float) -> R
 
 
 def _terms(shape: Shape, runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """z at the pieces' centres, h/sigma and pi of all terms, shape (terms, pieces); pi is 0 where no component is."""
+    """z at the pieces' centres, h/sigma and pi of all terms that a piece has, shape (terms, pieces); pi is 0 where no
+    component is."""
     mu, sigma, pi = shape.mu, shape.sigma, shape.pi
     j = (runs.first[:, None] + runs.step[:, None] * np.arange(runs.length)[:, None]).reshape(-1, shape.centre.size)
     there = (j >= 0) & (j < pi.size)
     j = np.where(there, j, 0)
-    return (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], np.where(there, pi[j], 0)
+    weight = np.where(there, pi[j], 0)
+    some = weight.any(axis=1)
+    j, weight = j[some], weight[some]
+    return (shape.centre - mu[j]) / sigma[j], shape.half / sigma[j], weight
 
 
 def _log_density(shape: Shape, runs: Runs, degree: int, tolerance: float) -> Pieces:

@@ -53,7 +53,7 @@ def test_most_cells_need_no_sum(dtype):
     shape, even = table.shape, table._even
     eps, degree = float(np.finfo(dtype).eps), precision(table._dtype).degree
     arguments = shape.mu, shape.sigma[0], shape.pi, shape.centre[even], shape.half[even][0], degree
-    found = tables.Pieces(*even_cells(*arguments, tables._EVEN_REACH[table._dtype.name], 4 * eps))
+    found = tables.Pieces(*even_cells(*arguments, precision(table._dtype).even_reach, 4 * eps))
     assert not found.hard.any()
     nearer = tables.Pieces(*even_cells(*arguments, 3.0, 4 * eps))  # what lies beyond the reach is known
     assert nearer.hard.all()
